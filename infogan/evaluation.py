@@ -1,0 +1,162 @@
+"""Measurements of a trained run: arrays in, numbers out, the protocol in the docstring.
+
+Labels appear here and nowhere else. Categories are those of c1, the first categorical code.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics.cluster import contingency_matrix
+from torch import Tensor, nn
+
+from infogan.codes import (
+    CodeLayout,
+    NoisePrior,
+    sample,
+    split_continuous,
+    split_recognition,
+)
+from infogan.datasets import scale
+from infogan.losses import bounds, continuous_bound
+from infogan.networks import Discriminator, Generator
+
+# Images a network sees at once; only the batch-statistics convention depends on it.
+BATCH_SIZE = 1000
+
+UNMATCHED = -1
+
+
+def predict_categories(
+    discriminator: Discriminator,
+    layout: CodeLayout,
+    images: UInt8[Tensor, "image channel height width"],
+    value_range: tuple[float, float],
+) -> Int[np.ndarray, " image"]:
+    """The category of c1 that Q finds most likely for each image."""
+    device = next(discriminator.parameters()).device
+    categories = []
+    with torch.inference_mode():
+        for batch in images.split(BATCH_SIZE):
+            _, output = discriminator(scale(batch.to(device), value_range))
+            categories.append(split_recognition(layout, output).logits[0].argmax(dim=1).cpu())
+    return torch.cat(categories).numpy()
+
+
+def contingency(
+    categories: Int[np.ndarray, " image"],
+    labels: Int[np.ndarray, " image"],
+    num_categories: int,
+    num_classes: int,
+) -> Int[np.ndarray, "category label"]:
+    """How many images of each class fall into each category, unused ones included."""
+    counts = np.zeros((num_categories, num_classes), dtype=np.int64)
+    rows, columns = np.unique(categories), np.unique(labels)
+    counts[np.ix_(rows, columns)] = contingency_matrix(categories, labels)
+    return counts
+
+
+def match_categories(
+    counts: Int[np.ndarray, "category label"],
+) -> Int[np.ndarray, " category"]:
+    """The one-to-one map from category to class that agrees with most images (Hungarian method).
+
+    With more categories than classes, those left over map to UNMATCHED and count as errors.
+    """
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    mapping = np.full(len(counts), UNMATCHED)
+    mapping[rows] = columns
+    return mapping
+
+
+def majority_classes(counts: Int[np.ndarray, "category label"]) -> Int[np.ndarray, " category"]:
+    """The many-to-one map from category to its most frequent class."""
+    return counts.argmax(axis=1)
+
+
+def clustering_scores(
+    train_categories: Int[np.ndarray, " train_image"],
+    train_labels: Int[np.ndarray, " train_image"],
+    test_categories: Int[np.ndarray, " test_image"],
+    test_labels: Int[np.ndarray, " test_image"],
+    num_categories: int,
+    num_classes: int,
+) -> dict[str, float]:
+    """How well c1 classifies the test images, both maps fitted on the training images.
+
+    `accuracy_matched`: one-to-one map; `accuracy_majority`: many-to-one; `nmi` (arithmetic mean)
+    and `ari` need no map.
+    """
+    counts = contingency(train_categories, train_labels, num_categories, num_classes)
+    matched, majority = match_categories(counts), majority_classes(counts)
+    return {
+        "accuracy_matched": float(np.mean(matched[test_categories] == test_labels)),
+        "accuracy_majority": float(np.mean(majority[test_categories] == test_labels)),
+        "nmi": float(normalized_mutual_info_score(test_labels, test_categories)),
+        "ari": float(adjusted_rand_score(test_labels, test_categories)),
+    }
+
+
+def bound_scores(
+    generator: Generator,
+    discriminator: Discriminator,
+    layout: CodeLayout,
+    noise_prior: NoisePrior,
+    num_samples: int,
+    rng: torch.Generator,
+    *,
+    learned_std: bool,
+) -> dict[str, float]:
+    """L_I on fresh samples, in nats, H(c) exact for the prior.
+
+    `bound_cat_nats` is that of the categorical codes together and `bound_cont_nats` that of the
+    continuous ones, both with Q as trained. `bound_cont_fitted_nats` gives each continuous code
+    instead the constant std that makes the bound largest, fitted on the first half of the samples
+    and scored on the second: where training fixes the std at 1, only this says how much Q knows.
+    """
+    codes = sample(layout, num_samples, noise_prior, rng)
+    with torch.inference_mode():
+        outputs = [discriminator(generator(batch))[1] for batch in codes.split(BATCH_SIZE)]
+    q = split_recognition(layout, torch.cat(outputs))
+    categorical, continuous = bounds(layout, codes, q, learned_std=learned_std)
+    scores = {}
+    if layout.categorical:
+        scores["bound_cat_nats"] = categorical.item()
+    if layout.continuous:
+        scores["bound_cont_nats"] = continuous.item()
+        targets = split_continuous(layout, codes)
+        half = num_samples // 2
+        error = (targets - q.mean)[:half].square().mean(dim=0).clamp_min(1e-12)
+        fitted = (0.5 * error.log()).expand(num_samples - half, -1)
+        scores["bound_cont_fitted_nats"] = continuous_bound(
+            targets[half:], q.mean[half:], fitted
+        ).item()
+    return scores
+
+
+@contextmanager
+def batch_statistics(*networks: nn.Module) -> Iterator[None]:
+    """Normalise by the statistics of each batch, as the release does at evaluation.
+
+    The running statistics are left as they are.
+    """
+    norms = [
+        module
+        for network in networks
+        for module in network.modules()
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+    ]
+    kept = [(norm.training, norm.momentum) for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, (training, momentum) in zip(norms, kept, strict=True):
+            norm.train(training)
+            norm.momentum = momentum

@@ -1,0 +1,125 @@
+"""Measurements of what G makes, as the independent classifier and the shape of digits see it.
+
+Each function states its protocol. Images are in the data set's value range.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from infogan.classifier import Classifier, classify, penultimate_features
+from infogan.codes import CodeLayout, NoisePrior, sample
+from infogan.evaluation import contingency, match_categories
+from infogan.frechet import frechet_distance
+from infogan.morphometrics import SHAPES, measure_shapes
+from infogan.networks import Generator
+from infogan.shape_effects import (
+    Role,
+    assign_roles,
+    leakage_matrix,
+    role_correlations,
+    trained_range,
+)
+from infogan.traversal import continuous_traversal, generate
+
+
+class ContinuousScores(NamedTuple):
+    """Scores by name, the code that plays each role, and the rank correlations of code x SHAPES."""
+
+    scores: dict[str, float]
+    roles: dict[str, Role | None]
+    leakage: Float[np.ndarray, "code shape"]
+
+
+def generated_accuracy(
+    generator: Generator,
+    classifier: Classifier,
+    layout: CodeLayout,
+    noise_prior: NoisePrior,
+    num_samples: int,
+    num_classes: int,
+    rng: torch.Generator,
+) -> float:
+    """How often a generated image shows the digit that its category of c1 stands for.
+
+    The classifier names the digit of images with all categories equally often. The one-to-one map
+    from category to digit is fitted on one set of `num_samples` images and scored on another.
+    """
+    size = layout.categorical[0]
+    categories = torch.arange(num_samples) % size
+    mapping = np.zeros(0)
+    for fitted in (False, True):
+        latents = sample(layout, num_samples, noise_prior, rng)
+        rows = torch.eye(size, device=latents.device)[categories.to(latents.device)]
+        latents[:, layout.categorical_slice(0)] = rows
+        digits = classify(classifier, generate(generator, latents)).numpy()
+        if not fitted:
+            counts = contingency(categories.numpy(), digits, size, num_classes)
+            mapping = match_categories(counts)
+    return float(np.mean(mapping[categories.numpy()] == digits))
+
+
+def generated_frechet(
+    generator: Generator,
+    classifier: Classifier,
+    layout: CodeLayout,
+    noise_prior: NoisePrior,
+    real_images: Float[Tensor, "image channel height width"],
+    rng: torch.Generator,
+) -> float:
+    """Frechet distance of as many generated images to real ones, on the classifier's features."""
+    latents = sample(layout, len(real_images), noise_prior, rng)
+    fake_features = penultimate_features(classifier, generate(generator, latents))
+    return frechet_distance(fake_features, penultimate_features(classifier, real_images))
+
+
+def continuous_code_scores(
+    generator: Generator,
+    classifier: Classifier,
+    layout: CodeLayout,
+    noise_prior: NoisePrior,
+    num_trajectories: int,
+    values: Float[np.ndarray, " position"],
+    rng: torch.Generator,
+) -> ContinuousScores:
+    """What the continuous codes do along trajectories.
+
+    Scores are the rank correlations of `role_correlations`, and `digit_kept`: the share of images
+    in which the classifier sees the digit that it sees at the middle value of the same trajectory,
+    over abs(c) <= 1; `digit_kept_extrapolated` beyond it. Roles are assigned on as many
+    trajectories as are scored.
+    """
+    shapes, kept = [], []
+    for code in range(layout.continuous):
+        rows = 2 * num_trajectories
+        latents = continuous_traversal(layout, code, list(values), rows, noise_prior, rng)
+        images = generate(generator, latents)
+        shapes.append(_measure(images))
+        kept.append(_keeps_digit(images[num_trajectories:], classifier))
+    measured, same = np.stack(shapes), np.stack(kept)
+    assigning, scored = measured[:, :num_trajectories], measured[:, num_trajectories:]
+    roles = assign_roles(assigning, values, SHAPES)
+    inside = trained_range(values)
+    scores = role_correlations(scored, values, SHAPES, roles)
+    scores["digit_kept"] = float(same[..., inside].mean())
+    scores["digit_kept_extrapolated"] = float(same[..., ~inside].mean())
+    return ContinuousScores(scores, roles, leakage_matrix(scored, values))
+
+
+def _measure(
+    images: Float[Tensor, "row column channel height width"],
+) -> Float[np.ndarray, "row column shape"]:
+    grey = images.mean(dim=2).flatten(0, 1).numpy()
+    table = measure_shapes(grey)[list(SHAPES)].to_numpy()
+    return table.reshape(*images.shape[:2], len(SHAPES))
+
+
+def _keeps_digit(
+    images: Float[Tensor, "row column channel height width"], classifier: Classifier
+) -> Int[np.ndarray, "row column"]:
+    digits = classify(classifier, images.flatten(0, 1)).view(images.shape[:2])
+    middle = digits[:, images.shape[1] // 2, None]
+    return (digits == middle).int().numpy()

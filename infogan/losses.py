@@ -1,0 +1,70 @@
+"""The GAN losses on logits, and the lower bound L_I on the mutual information, in nats.
+
+Equation numbers are the paper's. Losses are minimised, bounds are maximised.
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from infogan.codes import CodeLayout, Recognition, split_categorical, split_continuous
+
+
+def discriminator_loss(
+    real_logits: Float[Tensor, " batch"], fake_logits: Float[Tensor, " batch"]
+) -> Float[Tensor, ""]:
+    """-E[log D(x)] - E[log(1 - D(G(z, c)))], the negative of Eq. 1: 2 log 2 at D = 1/2."""
+    return softplus(-real_logits).mean() + softplus(fake_logits).mean()
+
+
+def generator_loss(fake_logits: Float[Tensor, " batch"]) -> Float[Tensor, ""]:
+    """-E[log D(G(z, c))], the non-saturating loss: log 2 at D = 1/2."""
+    return softplus(-fake_logits).mean()
+
+
+def categorical_bound(
+    code: Float[Tensor, "batch size"], logits: Float[Tensor, "batch size"]
+) -> Float[Tensor, ""]:
+    """Lower bound on I(c; G(z, c)) for one uniform categorical code, in nats.
+
+    E[log Q(c|x)] + H(c): at most log(size), 0 when Q ignores the image, negative
+    when Q does worse than guessing.
+    """
+    log_q = (code * logits.log_softmax(dim=1)).sum(dim=1)
+    return log_q.mean() + math.log(code.shape[1])
+
+
+def continuous_bound(
+    code: Float[Tensor, "batch continuous"],
+    mean: Float[Tensor, "batch continuous"],
+    log_std: Float[Tensor, "batch continuous"],
+) -> Float[Tensor, ""]:
+    """Lower bound on I(c; G(z, c)) for independent U(-1, 1) codes, summed over them, in nats.
+
+    E[log N(c; mean, std)] + log 2 per code. With std fixed at 1 it is at most
+    log 2 - log(2 pi) / 2 = -0.226 per code however well Q reads the code; with a learned std it
+    grows without limit as Q's error shrinks.
+    """
+    error = (code - mean) * torch.exp(-log_std)
+    log_q = -0.5 * error.square() - log_std - 0.5 * math.log(2 * math.pi)
+    return (log_q + math.log(2)).sum(dim=1).mean()
+
+
+def bounds(
+    layout: CodeLayout,
+    latents: Float[Tensor, "batch latent"],
+    q: Recognition,
+    *,
+    learned_std: bool,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """L_I of the categorical codes together and of the continuous codes together, in nats."""
+    codes = split_categorical(layout, latents)
+    categorical = torch.zeros((), device=latents.device)
+    for code, logits in zip(codes, q.logits, strict=True):
+        categorical = categorical + categorical_bound(code, logits)
+    log_std = q.log_std if learned_std else torch.zeros_like(q.log_std)
+    continuous = continuous_bound(split_continuous(layout, latents), q.mean, log_std)
+    return categorical, continuous

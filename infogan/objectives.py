@@ -1,0 +1,62 @@
+"""The objectives a run can train: what Q, the trunk and G each learn from the bound L_I."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import TypeAdapter, ValidationError
+from pydantic.dataclasses import dataclass
+
+from infogan.errors import InfoGANError
+from infogan.params import Params
+
+
+@dataclass(frozen=True)
+class Objective:
+    """The weights of the bound in Eq. 6, and who maximises it besides Q's head."""
+
+    lambda_disc: float
+    lambda_cont: float
+    generator_learns_bound: bool
+    trunk_learns_bound: bool
+
+
+def _infogan(params: Params) -> Objective:
+    """Eq. 6: V(D, G) - lambda L_I(G, Q)."""
+    return Objective(
+        lambda_disc=params.lambda_disc,
+        lambda_cont=params.lambda_cont,
+        generator_learns_bound=True,
+        trunk_learns_bound=params.bound_trains_trunk,
+    )
+
+
+def _gan(params: Params) -> Objective:
+    """The control of Fig. 1: a regular GAN, and Q's head reads the codes as well as it can."""
+    return Objective(
+        lambda_disc=1.0,
+        lambda_cont=1.0,
+        generator_learns_bound=False,
+        trunk_learns_bound=False,
+    )
+
+
+OBJECTIVES: dict[str, Callable[[Params], Objective]] = {"infogan": _infogan, "gan": _gan}
+
+_ADAPTER = TypeAdapter(Objective)
+
+
+def save_objective(path: Path, objective: Objective) -> None:
+    """Write an objective as JSON."""
+    path.write_bytes(_ADAPTER.dump_json(objective, indent=2) + b"\n")
+
+
+def load_objective(path: Path) -> Objective:
+    """Read what `save_objective` wrote; an InfoGANError names a file that is not of this kind."""
+    try:
+        return _ADAPTER.validate_python(json.loads(path.read_bytes()))
+    except (OSError, ValueError, ValidationError) as error:
+        reason = " ".join(str(error).split())
+        raise InfoGANError(
+            f"{path}: not an objective ({reason}); run `dvc repro objectives`"
+        ) from error

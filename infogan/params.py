@@ -1,0 +1,236 @@
+"""The typed, frozen model of params.yaml.
+
+Every key is required and none is unknown: a file that loads is complete. YAML is read by the rules
+of YAML 1.2, as DVC writes it, so `1e-05` is a number and `yes` a string.
+"""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import ErrorDetails
+
+from infogan.codes import CodeLayout, NoisePrior
+from infogan.datasets import DATASETS
+from infogan.errors import InfoGANError
+from infogan.networks import NetworkOptions
+
+Objective = Literal["infogan", "gan"]
+Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class Codes(_Section):
+    """The generator's input: noise z and latent codes c."""
+
+    noise: Count
+    noise_prior: NoisePrior
+    categorical: list[Annotated[int, Field(ge=2, le=1000)]]
+    continuous: Count
+    continuous_std: Literal["fixed", "learned"]
+
+    @model_validator(mode="after")
+    def _has_a_code(self) -> "Codes":
+        if not self.categorical and not self.continuous:
+            raise ValueError("at least one categorical or continuous code")
+        return self
+
+    @property
+    def layout(self) -> CodeLayout:
+        """Columns of the latents."""
+        return CodeLayout(self.noise, tuple(self.categorical), self.continuous)
+
+    @property
+    def learned_std(self) -> bool:
+        """Whether Q's std is its own output."""
+        return self.continuous_std == "learned"
+
+
+class Networks(_Section):
+    """What the paper's tables leave open."""
+
+    width: Positive
+    leaky_slope: Fraction
+    init_std: Positive
+    norm_eps: Positive
+    norm_momentum: Annotated[float, Field(gt=0, le=1)]
+
+    @property
+    def options(self) -> NetworkOptions:
+        """The same values as the builder takes them."""
+        return NetworkOptions(**self.model_dump())
+
+
+class Training(_Section):
+    """The optimisation of D, Q and G."""
+
+    batch_size: Annotated[int, Field(ge=2)]  # batch norm has no variance over one image
+    held_out_images: Count
+    discriminator_lr: Positive
+    generator_lr: Positive
+    adam_beta1: Fraction
+    adam_beta2: Fraction
+    fresh_latents: bool
+    log_every: Annotated[int, Field(ge=1)]
+
+
+class Traverse(_Section):
+    """Size and range of the grids that vary one code."""
+
+    rows: Annotated[int, Field(ge=1, le=100)]
+    columns: Annotated[int, Field(ge=2, le=100)]
+    limit: Positive
+
+
+class Classifying(_Section):
+    """The independent classifier's training; the last four limit its random affine maps."""
+
+    num_epochs: Annotated[int, Field(ge=1)]
+    batch_size: Annotated[int, Field(ge=2)]
+    lr: Positive
+    seed: Seed
+    rotation: Weight
+    shear: Weight
+    scale: Fraction
+    shift: Weight
+
+
+class Evaluate(_Section):
+    """Sizes of the measurements."""
+
+    num_samples: Annotated[int, Field(ge=100)]
+    num_trajectories: Annotated[int, Field(ge=1)]
+
+
+class Runtime(_Section):
+    """Where and how to compute; no stage depends on it."""
+
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "float32", "bfloat16"]
+    threads: Literal["auto"] | Annotated[int, Field(ge=1)]
+
+
+class Params(_Section):
+    """All of params.yaml."""
+
+    dataset: str
+    seeds: Annotated[list[Seed], Field(min_length=1)]
+    objectives: Annotated[list[Objective], Field(min_length=1)]
+    num_steps: Annotated[int, Field(ge=1)]
+    lambda_disc: Weight
+    lambda_cont: Weight
+    bound_trains_trunk: bool
+    codes: Codes
+    networks: Networks
+    training: Training
+    traverse: Traverse
+    classifier: Classifying
+    evaluate: Evaluate
+    runtime: Runtime
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Params":
+        if self.dataset not in DATASETS:
+            raise _Problem("dataset", self.dataset, "one of " + ", ".join(sorted(DATASETS)))
+        for key, values in (("seeds", self.seeds), ("objectives", self.objectives)):
+            if len(set(values)) < len(values):
+                raise _Problem(key, values, "no value twice")
+        return self
+
+
+class _Problem(ValueError):
+    """A violated rule between keys, with the key to name."""
+
+    def __init__(self, key: str, value: object, expected: str) -> None:
+        super().__init__(expected)
+        self.key, self.value = key, value
+
+
+def load_params(path: Path) -> Params:
+    """Read and check params.yaml; an InfoGANError names file, key, value and what was expected."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InfoGANError(f"{path}: cannot be read ({error}); restore it from Git") from error
+    try:
+        values = yaml.load(text, Loader=_Loader)
+    except (yaml.YAMLError, RecursionError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InfoGANError(f"{path}: not valid YAML: {reason}") from error
+    if not isinstance(values, dict):
+        raise InfoGANError(f"{path}: expected a mapping of parameters")
+    try:
+        return Params.model_validate(values)
+    except ValidationError as error:
+        problems = "; ".join(_describe(detail) for detail in error.errors())
+        raise InfoGANError(f"{path}: {problems}") from error
+
+
+def _describe(detail: ErrorDetails) -> str:
+    """One broken rule as `key = value: what was expected`."""
+    key = ".".join(str(part) for part in detail["loc"])
+    value = detail["input"]
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, _Problem):
+        key, value = cause.key, cause.value
+    match detail["type"]:
+        case "missing":
+            return f"{key}: missing; add it (presets/ and Git history hold complete files)"
+        case "extra_forbidden":
+            return f"{key}: unknown parameter; remove it or correct its name"
+        case "value_error":
+            expected = str(cause)
+        case _:
+            expected = detail["msg"].removeprefix("Input should be ")
+    shown = "" if isinstance(value, dict) else f" = {_shorten(repr(value))}"
+    return f"{key}{shown}: expected {expected}"
+
+
+def _shorten(text: str, limit: int = 60) -> str:
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader with the scalars of YAML 1.2 and no duplicate keys."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if key.value in seen:
+                problem = f"duplicate key {key.value!r}"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep=deep)
+
+
+# The core schema of YAML 1.2 (section 10.3.2) takes the place of YAML 1.1's scalars.
+_Loader.yaml_implicit_resolvers = {}
+for _tag, _pattern, _first in (
+    ("bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
+    ("int", r"[-+]?[0-9]+", "-+0123456789"),
+    (
+        "float",
+        r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?|[-+]?\.(inf|Inf|INF)|\.(nan|NaN|NAN)",
+        "-+.0123456789",
+    ),
+    ("null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+):
+    _Loader.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_tag}", re.compile(rf"^(?:{_pattern})$"), list(_first)
+    )
+
+
+def _construct_int(loader: _Loader, node: yaml.ScalarNode) -> int:
+    return int(loader.construct_scalar(node))
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _construct_int)

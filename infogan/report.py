@@ -1,0 +1,214 @@
+"""A report made from what the runs left: which figures, and the text that holds the tables."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+
+from infogan import figures, results
+from infogan.datasets import DataSet
+from infogan.errors import InfoGANError
+from infogan.evaluation import UNMATCHED
+from infogan.params import Params
+
+ROLE_NAMES = {"slant": "rotation", "width": "width"}
+SEED_METRICS = (
+    *("accuracy_matched", "accuracy_majority", "nmi", "ari", "accuracy_generated"),
+    *("bound_cat_nats", "bound_cont_fitted_nats", "slant_spearman", "width_spearman"),
+    *("digit_kept", "frechet_classifier"),
+)
+CAPTIONS = {
+    "figure_1": "Figure 1: the bound on the mutual information of the categorical codes during "
+    "training, mean of each logging interval on fresh fake images; the paper's curve digitised.",
+    "figure_2": "Figure 2: one code varies from left to right, the rest is fixed along a row; the "
+    "columns of c1 in the order of the digits that they match.",
+    "losses": "Losses, and the bound of the continuous codes, during training.",
+    "samples": "Real test images, and random samples from the prior.",
+}
+
+
+@dataclass(frozen=True)
+class Run:
+    """What the stages left of one trained run."""
+
+    objective: str
+    seed: int
+    record: dict[str, Any]
+    environment: dict[str, Any]
+    curves: pd.DataFrame
+    grids: dict[str, UInt8[np.ndarray, "row column channel height width"]]
+
+
+def read_run(folder: Path, objective: str, seed: int) -> Run:
+    """The outputs of train, traverse and evaluate for one run, below the folder of all runs."""
+    name = f"{objective}-{seed}"
+    train, evaluate = folder / "train" / name, folder / "evaluate" / name
+    grids = sorted((folder / "traverse" / name).glob("*.npy"))
+    logs = sorted((train / "plots" / "metrics").glob("*.tsv"))
+    try:
+        curves = pd.concat([pd.read_csv(log, sep="\t", index_col="step") for log in logs], axis=1)
+        return Run(
+            objective,
+            seed,
+            json.loads((evaluate / "measurements.json").read_text()),
+            json.loads((train / "environment.json").read_text()),
+            curves.reset_index().assign(objective=objective, seed=seed),
+            {path.stem: np.load(path) for path in grids},
+        )
+    except (OSError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise InfoGANError(
+            f"{folder}: run {name} is incomplete ({reason}); run dvc repro"
+        ) from error
+
+
+def mean_curves(runs: list[Run]) -> pd.DataFrame:
+    """Training curves as one column per objective and quantity, means over seeds, by step."""
+    curves = pd.concat([run.curves for run in runs], ignore_index=True)
+    quantities = list(curves.columns.drop(["step", "objective", "seed"]))
+    means = [
+        rows.groupby("step")[quantities].mean().dropna(axis=1).add_prefix(f"{objective}_")
+        for objective, rows in curves.groupby("objective", sort=False)
+    ]
+    return pd.concat(means, axis=1)
+
+
+def draw(
+    runs: list[Run],
+    params: Params,
+    data_set: DataSet,
+    real_images: UInt8[np.ndarray, "image channel height width"],
+) -> dict[str, Figure]:
+    """The figures that layout and objectives allow, by name; pictures show the first seed."""
+    layout = params.codes.layout
+    curves = pd.concat([run.curves for run in runs], ignore_index=True)
+    first = {run.objective: run for run in reversed(runs)}
+    pictures = {}
+    if layout.categorical:
+        as_paper = params.dataset == "mnist" and layout.categorical == (10,)
+        pictures["figure_1"] = figures.mutual_information_figure(
+            curves,
+            sum(layout.categorical_entropies_nats),
+            figures.PAPER_FIGURE_1 if as_paper else None,
+        )
+    pictures["figure_2"] = figures.traversal_figure(_panels(first, params, data_set))
+    pictures["losses"] = figures.losses_figure(curves, layout.continuous_entropy_nats or None)
+    fakes = {
+        name: run.grids["samples"].reshape(-1, *data_set.image_shape) for name, run in first.items()
+    }
+    pictures["samples"] = figures.samples_figure(real_images, fakes)
+    for objective, run in first.items() if layout.categorical else ():
+        pictures[f"confusion_{objective}"] = figures.confusion_figure(
+            np.array(run.record["contingency"]),
+            _category_order(run),
+            data_set.class_names,
+            f"Test images by category of c1: {objective}, seed {run.seed}",
+        )
+        seeds = [run for run in runs if run.objective == objective]
+        if len(seeds) > 1:
+            pictures[f"seeds_{objective}"] = figures.seeds_figure(
+                {run.seed: run.grids["c1"][:, _category_order(run)] for run in seeds},
+                {run.seed: run.record["metrics"]["accuracy_matched"] for run in seeds},
+            )
+    return pictures
+
+
+def document(runs: list[Run], params: Params, classifier: dict[str, Any], names: list[str]) -> str:
+    """results.md: claims, all metrics, every seed, the figures, and what it ran on."""
+    measured = {(run.objective, run.seed): run.record["metrics"] for run in runs}
+    seeds = ", ".join(map(str, params.seeds))
+    environment = runs[0].environment
+    parts = [
+        "# Results",
+        f"Data set `{params.dataset}`, {params.num_steps:,} steps, seeds {seeds}. Values are means "
+        "over seeds, ± the standard deviation where there are several seeds, and n is their number."
+        " Made by `dvc repro`; the departures from the paper are in "
+        "[deviations.md](deviations.md).",
+    ]
+    if params.dataset == "mnist":
+        parts += [
+            "## The paper's claims",
+            "The paper states no protocol, seed or spread for its values. Ours follow the "
+            "protocols below; a rule holds or fails for each seed, and none is left out.",
+            results.claims_table(measured),
+        ]
+    parts += ["## All metrics", results.metrics_table(measured)]
+    parts.append(
+        f"The classifier that judges generated images is right on "
+        f"{classifier['accuracy_test']:.2%} of the {classifier['num_test']:,} test images. The "
+        f"Frechet distance of real test to real training images, the floor, is "
+        f"{classifier['frechet_floor']:.3f}."
+    )
+    parts += ["## Every seed", results.seeds_table(measured, SEED_METRICS)]
+    shapes = [run for run in runs if "leakage" in run.record]
+    if shapes:
+        parts += [
+            "## What the continuous codes do",
+            "Rank correlation of each code with each shape of the digit, abs(c) <= 1.",
+            _leakage_table(shapes, params),
+        ]
+    parts.append("## Figures")
+    first_seed = f"Seed {params.seeds[0]}."
+    for name in names:
+        caption = CAPTIONS.get(name, name.replace("_", ": ", 1).capitalize() + ".")
+        suffix = "" if name in ("figure_1", "losses") or name.startswith("seeds_") else first_seed
+        parts.append(f"![{name}](figures/{name}.png)\n\n{caption} {suffix}".rstrip())
+    parts += [
+        "## Environment of the training",
+        results.markdown_table(
+            tuple(environment), [tuple(str(value) for value in environment.values())]
+        ),
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[figures.GridPanel]:
+    """Fig. 2: c1 of every objective, then the other codes of the first, those with a role ahead."""
+    layout = params.codes.layout
+    main = next(iter(first.values()))
+    panels = []
+    for objective, run in first.items() if layout.categorical else ():
+        order = _category_order(run)
+        mapping = run.record["category_to_class"]
+        labels = [
+            "-" if mapping[category] == UNMATCHED else data_set.class_names[mapping[category]]
+            for category in order
+        ]
+        title = f"c1 on {figures.objective_name(objective)}"
+        panels.append((title, run.grids["c1"][:, order], labels))
+    for name in layout.names[1 : len(layout.categorical)]:
+        panels.append((name, main.grids[name], []))
+    continuous = layout.names[len(layout.categorical) :]
+    played = {continuous[role["code"]]: key for key, role in main.record["roles"].items()}
+    values = np.linspace(-params.traverse.limit, params.traverse.limit, params.traverse.columns)
+    for name in sorted(continuous, key=lambda name: name not in played):
+        role = f": {ROLE_NAMES[played[name]]}" if name in played else ""
+        limit = f"{params.traverse.limit:g}"
+        title = f"{name} from -{limit} to {limit} on {figures.objective_name(main.objective)}{role}"
+        panels.append((title, main.grids[name], [f"{value:.1f}" for value in values]))
+    return [
+        figures.GridPanel(f"({chr(ord('a') + index)}) {title}", images, labels)
+        for index, (title, images, labels) in enumerate(panels)
+    ]
+
+
+def _category_order(run: Run) -> list[int]:
+    """Categories by the class that they match, those without one last."""
+    mapping = run.record["category_to_class"]
+    return sorted(range(len(mapping)), key=lambda i: (mapping[i] == UNMATCHED, mapping[i]))
+
+
+def _leakage_table(runs: list[Run], params: Params) -> str:
+    names = params.codes.layout.names[len(params.codes.categorical) :]
+    rows = [
+        (run.objective, str(run.seed), name, *(f"{value:.2f}" for value in row))
+        for run in runs
+        for name, row in zip(names, run.record["leakage"]["codes"], strict=True)
+    ]
+    shapes = runs[0].record["leakage"]["shapes"]
+    return results.markdown_table(("Objective", "Seed", "Code", *shapes), rows)

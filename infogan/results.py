@@ -1,0 +1,226 @@
+"""From single runs to means, spreads over seeds, and verdicts on the paper's claims.
+
+A verdict counts the seeds for which the claim's stated rule holds; no seed is left out.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+Metrics = dict[str, float]
+RunMetrics = dict[tuple[str, int], Metrics]  # by objective and seed
+
+
+@dataclass(frozen=True)
+class Claim:
+    """One claim of the paper on MNIST, the metric that tests it, and the rule for a verdict."""
+
+    number: str
+    text: str
+    paper: str
+    objective: str
+    metric: str
+    rule: str
+    holds: Callable[[float], bool]
+
+
+CLAIMS = (
+    Claim(
+        "C1",
+        "L_I of c1 reaches H(c1) = ln 10 = 2.30 nats (Fig. 1)",
+        "2.28",
+        "infogan",
+        "bound_cat_nats",
+        "at least 2.25: the curve's end, less the 0.03 to which it can be read",
+        lambda value: value >= 2.25,
+    ),
+    Claim(
+        "C2",
+        "A regular GAN keeps little mutual information (Fig. 1)",
+        "0.05",
+        "gan",
+        "bound_cat_nats",
+        "at most 0.53, the curve's highest point",
+        lambda value: value <= 0.53,
+    ),
+    Claim(
+        "C3",
+        "c1 classifies digits with 5% error (Sec. 7.2)",
+        "0.95",
+        "infogan",
+        "accuracy_matched",
+        "at least 0.945, which rounds to 0.95",
+        lambda value: value >= 0.945,
+    ),
+    Claim(
+        "C4",
+        "Changing c1 changes the digit most of the time (Fig. 2a)",
+        "by eye",
+        "infogan",
+        "accuracy_generated",
+        "over 0.5: most generated images show their category's digit",
+        lambda value: value > 0.5,
+    ),
+    Claim(
+        "C5",
+        "A continuous code controls rotation (Fig. 2c)",
+        "by eye",
+        "infogan",
+        "slant_spearman",
+        "at least 0.9",
+        lambda value: value >= 0.9,
+    ),
+    Claim(
+        "C5",
+        "A continuous code controls width (Fig. 2d)",
+        "by eye",
+        "infogan",
+        "width_spearman",
+        "at least 0.9",
+        lambda value: value >= 0.9,
+    ),
+    Claim(
+        "C6",
+        "Rotation goes on beyond the trained range, to -2 and 2 (Fig. 2c)",
+        "by eye",
+        "infogan",
+        "slant_spearman_extrapolated",
+        "at least 0.9",
+        lambda value: value >= 0.9,
+    ),
+    Claim(
+        "C6",
+        "Width goes on beyond the trained range, to -2 and 2 (Fig. 2d)",
+        "by eye",
+        "infogan",
+        "width_spearman_extrapolated",
+        "at least 0.9",
+        lambda value: value >= 0.9,
+    ),
+    Claim(
+        "C8",
+        "On a regular GAN c1 has no clear meaning (Fig. 2b)",
+        "by eye",
+        "gan",
+        "accuracy_generated",
+        "at most 0.2, twice what guessing gives",
+        lambda value: value <= 0.2,
+    ),
+)
+
+UNMEASURED = (
+    ("C7", "G adjusts stroke style and thickness, it does not just stretch or rotate"),
+    ("C9", "L_I converges faster than the GAN losses; Q adds negligible cost"),
+)
+
+# What each metric is; the protocols in full are in the docstrings of the functions that measure.
+PROTOCOLS = {
+    "accuracy_matched": "argmax of Q(c1 given x) on test images, mapped one-to-one to digits",
+    "accuracy_majority": "the same, each category mapped to its most frequent class",
+    "nmi": "normalised mutual information of the same predictions and the labels",
+    "ari": "adjusted Rand index of the same",
+    "accuracy_matched_batch_statistics": "accuracy_matched with batch norm on batch statistics",
+    "accuracy_majority_batch_statistics": "accuracy_majority likewise",
+    "nmi_batch_statistics": "nmi likewise",
+    "ari_batch_statistics": "ari likewise",
+    "accuracy_generated": "share of generated images in which the classifier sees c1's digit",
+    "bound_cat_nats": "L_I of the categorical codes on fresh samples; at most ln 10 = 2.30 for c1",
+    "bound_cont_nats": "L_I of the continuous codes together, with Q's std as trained",
+    "bound_cont_fitted_nats": "the same with the best constant std",
+    "slant_spearman": "rank correlation of the slant code with the slant of digits, abs(c) <= 1",
+    "slant_spearman_extrapolated": "the same for 1 < abs(c) <= 2",
+    "width_spearman": "rank correlation of the width code with the width of digits, abs(c) <= 1",
+    "width_spearman_extrapolated": "the same for 1 < abs(c) <= 2",
+    "digit_kept": "share of traversal images that still show the row's digit, abs(c) <= 1",
+    "digit_kept_extrapolated": "the same for 1 < abs(c) <= 2",
+    "frechet_classifier": "Frechet distance to 10,000 training images on the classifier's features",
+}
+
+
+def summarise(runs: RunMetrics) -> dict[str, Metrics]:
+    """Per objective the mean over seeds of every metric, and `<metric>_std` over two or more."""
+    summary: dict[str, Metrics] = {}
+    for objective in dict.fromkeys(objective for objective, _ in runs):
+        frame = pd.DataFrame([m for (o, _), m in runs.items() if o == objective])
+        values: Metrics = {}
+        for name in frame.columns:
+            values[name] = float(frame[name].mean())
+            if len(frame) > 1:
+                values[f"{name}_std"] = float(frame[name].std(ddof=1))
+        summary[objective] = values
+    return summary
+
+
+def claims_table(runs: RunMetrics) -> str:
+    """Every claim with the paper's value, ours, and for how many seeds the rule holds."""
+    rows = []
+    for claim in CLAIMS:
+        values = _values(runs, claim.objective, claim.metric)
+        if values:
+            agree = sum(claim.holds(value) for value in values)
+            verdict = f"{agree} of {len(values)} seeds"
+            rows.append(
+                (
+                    claim.number,
+                    claim.text,
+                    f"`{claim.objective}` `{claim.metric}`",
+                    claim.paper,
+                    spread(values),
+                    claim.rule,
+                    verdict,
+                )
+            )
+    rows += [(number, text, "not measured yet", "", "", "", "") for number, text in UNMEASURED]
+    header = ("", "Claim", "Quantity", "Paper", "Ours", "Agrees if", "Agrees for")
+    return markdown_table(header, rows)
+
+
+def metrics_table(runs: RunMetrics) -> str:
+    """Every metric, by objective."""
+    objectives = list(dict.fromkeys(objective for objective, _ in runs))
+    names = list(dict.fromkeys(name for metrics in runs.values() for name in metrics))
+    rows = [
+        (
+            f"`{name}`",
+            *(spread(_values(runs, o, name)) for o in objectives),
+            PROTOCOLS.get(name, ""),
+        )
+        for name in names
+    ]
+    return markdown_table(("Metric", *(f"`{o}`" for o in objectives), "What it is"), rows)
+
+
+def seeds_table(runs: RunMetrics, names: Sequence[str]) -> str:
+    """Some metrics of every single run."""
+    present = [name for name in names if any(name in metrics for metrics in runs.values())]
+    rows = [
+        (objective, str(seed), *(_number(metrics.get(name)) for name in present))
+        for (objective, seed), metrics in runs.items()
+    ]
+    return markdown_table(("Objective", "Seed", *(f"`{name}`" for name in present)), rows)
+
+
+def spread(values: Sequence[float]) -> str:
+    """Mean, standard deviation over seeds where there are several, and their number."""
+    if not values:
+        return "-"
+    mean = _number(float(np.mean(values)))
+    if len(values) == 1:
+        return f"{mean} (n = 1)"
+    return f"{mean} ± {_number(float(np.std(values, ddof=1)))} (n = {len(values)})"
+
+
+def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
+
+
+def _values(runs: RunMetrics, objective: str, metric: str) -> list[float]:
+    return [m[metric] for (o, _), m in runs.items() if o == objective and metric in m]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"

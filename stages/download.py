@@ -1,0 +1,33 @@
+"""Stage `download`: one data set, verified and packed, from the nearest source that has it.
+
+Raw files are looked for, and kept, in data/raw, which belongs to neither Git nor DVC.
+"""
+
+import argparse
+import os
+from pathlib import Path
+
+from infogan.packing import prepare
+from infogan.params import load_params
+from stages import run_stage, stage_parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Pack the data set that the parameters name."""
+    name = load_params(args.params).dataset
+    out = args.out or Path("data") / name
+    prepare(name, args.raw, out, lambda line: print(f"download: {line}", flush=True))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The stage's options."""
+    options = stage_parser("Download, verify and pack a data set.")
+    options.add_argument("--out", type=Path, help="folder of the packed splits, or data/<dataset>")
+    # DVC's copies of the project (queued and temporary runs) share the raw files of the original.
+    raw = Path(os.environ.get("DVC_ROOT", ""), "data", "raw")
+    options.add_argument("--raw", type=Path, default=raw, help="folder of the raw files")
+    return options
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

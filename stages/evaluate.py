@@ -1,0 +1,69 @@
+"""Stage `evaluate`: every measurement of one trained run.
+
+With the classifier's, the only stage that reads labels.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from infogan.checkpoint import load_weights
+from infogan.classifier import load_classifier
+from infogan.datasets import load_split, lookup
+from infogan.measurements import Measurements, measure_run
+from infogan.morphometrics import SHAPES
+from infogan.params import load_params
+from infogan.runtime import resolve
+from stages import run_stage, stage_parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Measure, and write measurements.json."""
+    params = load_params(args.params)
+    device = resolve(params.runtime).device
+    generator, discriminator = load_weights(args.weights, params)
+    measurements = measure_run(
+        generator.to(device),
+        discriminator.to(device),
+        load_classifier(args.classifier, params.dataset).to(device),
+        lookup(params.dataset),
+        load_split(args.data, params.dataset, "train"),
+        load_split(args.data, params.dataset, "test"),
+        params,
+        args.seed,
+        device,
+    )
+    args.out.mkdir(parents=True, exist_ok=True)
+    text = json.dumps(as_record(measurements), indent=2)
+    (args.out / "measurements.json").write_text(text + "\n")
+    for name, value in measurements.metrics.items():
+        print(f"evaluate {args.out.name}  {name} = {value:.4f}")
+
+
+def as_record(measurements: Measurements) -> dict[str, object]:
+    """Plain values for a JSON file; what was not measured is left out."""
+    record: dict[str, object] = {"metrics": measurements.metrics}
+    if measurements.contingency is not None and measurements.category_to_class is not None:
+        record["contingency"] = measurements.contingency.tolist()
+        record["category_to_class"] = measurements.category_to_class.tolist()
+    record["roles"] = {
+        name: role._asdict() for name, role in measurements.roles.items() if role is not None
+    }
+    if measurements.leakage is not None:
+        record["leakage"] = {"shapes": SHAPES, "codes": measurements.leakage.tolist()}
+    return record
+
+
+def parser() -> argparse.ArgumentParser:
+    """The stage's options."""
+    options = stage_parser("Measure one trained run.")
+    options.add_argument("--weights", type=Path, required=True, help="weights of the train stage")
+    options.add_argument("--classifier", type=Path, required=True, help="weights of the classifier")
+    options.add_argument("--data", type=Path, required=True, help="packed data set: data/mnist")
+    options.add_argument("--seed", type=int, required=True, help="seed of the run")
+    options.add_argument("--out", type=Path, required=True, help="folder of the measurements")
+    return options
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

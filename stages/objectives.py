@@ -1,0 +1,30 @@
+"""Stage `objectives`: what each objective trains, one file each.
+
+Training depends on its own objective's file, so that a new lambda leaves the control's runs alone.
+"""
+
+import argparse
+from pathlib import Path
+
+from infogan.objectives import OBJECTIVES, save_objective
+from infogan.params import load_params
+from stages import run_stage, stage_parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write `<objective>.json` for every objective there is."""
+    params = load_params(args.params)
+    args.out.mkdir(parents=True, exist_ok=True)
+    for name, resolve in OBJECTIVES.items():
+        save_objective(args.out / f"{name}.json", resolve(params))
+
+
+def parser() -> argparse.ArgumentParser:
+    """The stage's options."""
+    options = stage_parser("Write what each objective trains.")
+    options.add_argument("--out", type=Path, required=True, help="folder of the objectives' files")
+    return options
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

@@ -1,0 +1,53 @@
+"""Stage `report`: means over seeds, the claims table and the figures, from what the runs left.
+
+Reads the runs that the parameters list, and no other that may lie beside them.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+from infogan.datasets import load_images, lookup
+from infogan.figures import save_png
+from infogan.params import load_params
+from infogan.report import document, draw, mean_curves, read_run
+from infogan.results import summarise
+from stages import run_stage, stage_parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Read all runs, then write metrics.json, results.md, curves.csv and the figures."""
+    params = load_params(args.params)
+    runs = [
+        read_run(args.runs, objective, seed)
+        for objective in params.objectives
+        for seed in params.seeds
+    ]
+    classifier = json.loads((args.runs / "classifier" / "metrics.json").read_text())
+    real_images = load_images(args.data, params.dataset, "test")[:100].numpy()
+    pictures = draw(runs, params, lookup(params.dataset), real_images)
+    measured = {(run.objective, run.seed): run.record["metrics"] for run in runs}
+    summary = {**summarise(measured), "classifier": classifier}
+    text = document(runs, params, classifier, list(pictures))
+
+    folder = args.out / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, figure in pictures.items():
+        save_png(figure, folder / f"{name}.png")
+    (args.out / "metrics.json").write_text(json.dumps(summary, indent=2) + "\n")
+    mean_curves(runs).to_csv(args.out / "curves.csv")
+    (args.out / "results.md").write_text(text)
+    print(f"report: {args.out}/results.md, metrics.json, curves.csv, {len(pictures)} figures")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The stage's options."""
+    options = stage_parser("Write the report from the runs.")
+    options.add_argument("--runs", type=Path, required=True, help="folder of all runs")
+    options.add_argument("--data", type=Path, required=True, help="packed data set: data/mnist")
+    options.add_argument("--out", type=Path, required=True, help="folder of the report")
+    return options
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

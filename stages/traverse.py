@@ -1,0 +1,55 @@
+"""Stage `traverse`: grids of images that vary one code, and random samples, of one trained run."""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from torchvision.io import write_png
+
+from infogan.checkpoint import load_weights
+from infogan.codes import sample
+from infogan.datasets import lookup, unscale
+from infogan.params import load_params
+from infogan.randomness import random_stream
+from infogan.runtime import resolve
+from infogan.traversal import code_traversals, generate, grid_image
+from stages import run_stage, stage_parser
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write one uint8 array [row, column, channel, height, width] and one PNG per grid."""
+    params = load_params(args.params)
+    codes, traverse = params.codes, params.traverse
+    backend = resolve(params.runtime)
+    generator, _ = load_weights(args.weights, params)
+    generator.to(backend.device)
+
+    # The CPU draws the latents, so that a run shows the same ones wherever it was trained.
+    rng = random_stream(args.seed, "traversal")
+    values = torch.linspace(-traverse.limit, traverse.limit, traverse.columns)
+    grids = code_traversals(codes.layout, values, traverse.rows, codes.noise_prior, rng)
+    samples = sample(codes.layout, 100, codes.noise_prior, rng).unflatten(0, (10, 10))
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    value_range = lookup(params.dataset).value_range
+    for name, latents in {**grids, "samples": samples}.items():
+        images = unscale(generate(generator, latents), value_range).numpy()
+        np.save(args.out / f"{name}.npy", images)
+        grid = grid_image(images)
+        channels_first = torch.from_numpy(grid).reshape(*grid.shape[:2], -1).permute(2, 0, 1)
+        write_png(channels_first.contiguous(), str(args.out / f"{name}.png"))
+        print(f"traverse {args.out.name}  {name}  {' x '.join(map(str, images.shape[:2]))} images")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The stage's options."""
+    options = stage_parser("Draw grids that vary one code.")
+    options.add_argument("--weights", type=Path, required=True, help="weights of the train stage")
+    options.add_argument("--seed", type=int, required=True, help="seed of the run")
+    options.add_argument("--out", type=Path, required=True, help="folder of arrays and pictures")
+    return options
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

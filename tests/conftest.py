@@ -1,0 +1,72 @@
+"""Parameters and images for tests: the repository's params.yaml made small, and real digits."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from sklearn.datasets import load_digits
+
+from infogan.networks import NetworkOptions
+from infogan.params import Params, load_params
+from infogan.runtime import Backend
+
+REPOSITORY = Path(__file__).parents[1]
+
+# Networks so narrow, and batches so small, that a step takes milliseconds.
+SMALL = {
+    "dataset": "digits",
+    "num_steps": 2,
+    "networks.width": 0.05,
+    "training.batch_size": 8,
+    "training.log_every": 1,
+    "codes.noise": 6,
+    "codes.categorical": [5, 3],
+    "codes.continuous": 2,
+}
+
+
+@pytest.fixture(scope="session")
+def params() -> Params:
+    """The repository's params.yaml."""
+    return load_params(REPOSITORY / "params.yaml")
+
+
+@pytest.fixture(scope="session")
+def make_params(params: Params) -> Callable[..., Params]:
+    """`make_params({"training.batch_size": 4})`: small parameters with some values changed."""
+
+    def make(changes: dict[str, Any] | None = None) -> Params:
+        values = params.model_dump()
+        for key, value in (SMALL | (changes or {})).items():
+            *sections, name = key.split(".")
+            section = values
+            for part in sections:
+                section = section[part]
+            section[name] = value
+        return Params.model_validate(values)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def options() -> NetworkOptions:
+    """Narrow networks with no value at its usual one."""
+    return NetworkOptions(
+        leaky_slope=0.07, init_std=0.03, norm_eps=2e-5, norm_momentum=0.2, width=0.05
+    )
+
+
+@pytest.fixture(scope="session")
+def backend() -> Backend:
+    """The CPU in float32."""
+    return Backend(torch.device("cpu"), torch.float32, torch.get_num_threads())
+
+
+@pytest.fixture(scope="session")
+def digit_images() -> torch.Tensor:
+    """1,797 digits as uint8 [image, 1, 28, 28]: scikit-learn's 8x8 images, tripled and framed."""
+    images = torch.as_tensor(load_digits().images * (255 / 16)).round().to(torch.uint8)
+    enlarged = images.repeat_interleave(3, dim=1).repeat_interleave(3, dim=2)
+    return torch.nn.functional.pad(enlarged, (2, 2, 2, 2))[:, None]

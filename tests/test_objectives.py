@@ -1,0 +1,61 @@
+from typing import get_args
+
+import pytest
+
+from infogan.errors import InfoGANError
+from infogan.objectives import OBJECTIVES, load_objective, save_objective
+from infogan.objectives import Objective as Weights
+from infogan.params import Objective
+
+WEIGHTS = {"lambda_disc": 0.3, "lambda_cont": 7.0}
+
+
+def test_every_objective_that_the_parameters_accept_is_defined():
+    assert set(get_args(Objective)) == set(OBJECTIVES)
+
+
+@pytest.mark.parametrize("trunk", [True, False])
+def test_infogan_takes_its_weights_from_the_parameters(make_params, trunk):
+    objective = OBJECTIVES["infogan"](make_params({**WEIGHTS, "bound_trains_trunk": trunk}))
+    assert objective == Weights(
+        lambda_disc=0.3, lambda_cont=7.0, generator_learns_bound=True, trunk_learns_bound=trunk
+    )
+
+
+def test_the_control_passes_the_bound_to_qs_head_alone_whatever_the_parameters(make_params):
+    assert OBJECTIVES["gan"](make_params({**WEIGHTS, "bound_trains_trunk": True})) == Weights(
+        lambda_disc=1.0,
+        lambda_cont=1.0,
+        generator_learns_bound=False,
+        trunk_learns_bound=False,
+    )
+
+
+@pytest.mark.parametrize("name", list(OBJECTIVES))
+def test_loading_undoes_saving(make_params, tmp_path, name):
+    objective = OBJECTIVES[name](make_params({**WEIGHTS, "lambda_disc": 1e-05}))
+    save_objective(tmp_path / "objective.json", objective)
+    assert load_objective(tmp_path / "objective.json") == objective
+
+
+def test_the_same_objective_gives_the_same_bytes(make_params, tmp_path):
+    for name in ("a", "b"):
+        save_objective(tmp_path / name, OBJECTIVES["infogan"](make_params(WEIGHTS)))
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+@pytest.mark.parametrize(
+    "contents",
+    [b"", b"{", b"[]", b"null", b"\xff", b"{}", b'{"lambda_disc": "much"}', b"\x00" * 9],
+)
+def test_a_file_that_is_no_objective_is_refused_in_one_line(tmp_path, contents):
+    path = tmp_path / "objective.json"
+    path.write_bytes(contents)
+    with pytest.raises(InfoGANError, match=r"objective\.json: not an objective") as refused:
+        load_objective(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_absent_file_is_refused_by_name(tmp_path):
+    with pytest.raises(InfoGANError, match=r"absent\.json: not an objective"):
+        load_objective(tmp_path / "absent.json")

@@ -1,0 +1,353 @@
+import re
+
+import pytest
+from conftest import REPOSITORY
+from pydantic import ValidationError
+from ruamel.yaml import YAML
+
+from infogan.codes import CodeLayout
+from infogan.errors import InfoGANError
+from infogan.networks import NetworkOptions
+from infogan.params import load_params
+
+ORIGINAL = (REPOSITORY / "params.yaml").read_text()
+PRESETS = sorted((REPOSITORY / "presets").glob("*.yaml"))
+
+
+def edited(key, line):
+    """The repository's file with the one line of `section.name` replaced."""
+    *sections, name = key.split(".")
+    start = rf"^{sections[0]}:.*\n(?:(?: .*)?\n)*?  " if sections else "^"
+    text, count = re.subn(
+        rf"(?m)({start}){name}:.*\n", lambda found: found[1] + line, ORIGINAL, count=1
+    )
+    assert count == 1, key
+    return text
+
+
+def changed(key, value):
+    """The repository's file with one value replaced by this text."""
+    return edited(key, f"{key.split('.')[-1]}: {value}\n")
+
+
+def without(key):
+    """The repository's file without one line."""
+    return edited(key, "\n")
+
+
+def with_codes(value):
+    """The repository's file with its whole codes section replaced."""
+    text, count = re.subn(r"(?ms)^codes:.*?^(?=networks:)", f"codes: {value}\n", ORIGINAL)
+    assert count == 1
+    return text
+
+
+@pytest.fixture
+def load(tmp_path):
+    def load_text(text):
+        path = tmp_path / "params.yaml"
+        path.write_text(text)
+        return load_params(path)
+
+    return load_text
+
+
+@pytest.fixture
+def refusal(load, tmp_path):
+    """The message with which a text is refused, checked to be one line that names the file."""
+
+    def message_for(text):
+        with pytest.raises(InfoGANError) as refused:
+            load(text)
+        message = str(refused.value)
+        assert "\n" not in message
+        assert message.startswith(str(tmp_path / "params.yaml"))
+        return message
+
+    return message_for
+
+
+# What loads.
+
+
+def test_the_repositorys_file_loads_with_the_papers_mnist_codes(params):
+    assert params.dataset == "mnist"
+    assert params.codes.layout == CodeLayout(noise=62, categorical=(10,), continuous=2)
+    assert params.codes.layout.latent_dim == 74
+    assert (params.lambda_disc, params.lambda_cont) == (1.0, 1.0)
+    assert (params.training.discriminator_lr, params.training.generator_lr) == (2e-4, 1e-3)
+
+
+@pytest.mark.parametrize("path", PRESETS, ids=[path.stem for path in PRESETS])
+def test_a_preset_loads(path):
+    load_params(path)
+
+
+def test_network_options_are_the_sections_values(load):
+    text = changed("networks.width", 0.25)
+    assert load(text).networks.options == NetworkOptions(
+        width=0.25, leaky_slope=0.01, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1
+    )
+
+
+@pytest.mark.parametrize(("value", "learned"), [("fixed", False), ("learned", True)])
+def test_learned_std_says_whether_q_outputs_its_std(load, value, learned):
+    assert load(changed("codes.continuous_std", value)).codes.learned_std is learned
+
+
+def test_parameters_cannot_be_changed_once_loaded(params):
+    with pytest.raises(ValidationError):
+        params.num_steps = 3
+    with pytest.raises(ValidationError):
+        params.training.batch_size = 3
+
+
+@pytest.mark.parametrize("value", ["[]", "[2]", "[1000, 3]"])
+def test_categorical_codes_may_be_none_or_many(load, value):
+    loaded = load(changed("codes.categorical", value))
+    assert str(loaded.codes.categorical) == value
+
+
+def test_continuous_codes_may_be_none(load):
+    assert load(changed("codes.continuous", 0)).codes.layout == CodeLayout(62, (10,), 0)
+
+
+def test_weights_of_the_bound_may_be_zero(load):
+    assert load(changed("lambda_cont", 0)).lambda_cont == 0.0
+
+
+# Scalars by the rules of YAML 1.2.
+
+
+@pytest.mark.parametrize(
+    ("text", "number"),
+    [
+        ("1e-05", 1e-5),
+        ("1e-5", 1e-5),
+        ("1E-5", 1e-5),
+        ("0.00001", 1e-5),
+        ("1.0e-05", 1e-5),
+        (".5", 0.5),
+        ("2.", 2.0),
+        ("+3", 3.0),
+        ("3", 3.0),
+        ("007", 7.0),
+    ],
+)
+def test_a_number_reads_the_same_however_it_is_written(load, text, number):
+    value = load(changed("lambda_cont", text)).lambda_cont
+    assert value == number
+    assert isinstance(value, float)
+
+
+@pytest.mark.parametrize("number", [1e-05, 0.00001, 2.5e-7, 1e20, 0.1])
+def test_what_dvc_writes_reads_as_the_same_number(tmp_path, number):
+    # DVC changes a parameter by loading and dumping the file with ruamel.yaml.
+    yaml = YAML()
+    values = yaml.load(ORIGINAL)
+    values["lambda_cont"] = number
+    values["training"]["generator_lr"] = number
+    path = tmp_path / "params.yaml"
+    yaml.dump(values, path)
+    written = load_params(path)
+    assert written.lambda_cont == number
+    assert written.training.generator_lr == number
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE"])
+def test_true_is_a_truth_value(load, word):
+    assert load(changed("bound_trains_trunk", word)).bound_trains_trunk is True
+
+
+@pytest.mark.parametrize("word", ["yes", "no", "on", "off", "y", "tRue"])
+def test_words_that_yaml_1_1_takes_for_truth_values_are_strings(refusal, word):
+    message = refusal(changed("bound_trains_trunk", word))
+    assert f"bound_trains_trunk = '{word}': expected a valid boolean" in message
+
+
+@pytest.mark.parametrize("text", ["1_000", "0x10", "1:30", "0b11", "2020-01-01"])
+def test_numbers_that_only_yaml_1_1_knows_are_strings(refusal, text):
+    assert f"num_steps = '{text}': expected" in refusal(changed("num_steps", text))
+
+
+# What is refused: file, key, value, and what was expected.
+
+REFUSED = [
+    ("lambda_cont", "-1", "-1", "0"),
+    ("lambda_disc", "-0.001", "-0.001", "0"),
+    ("num_steps", "0", "0", "1"),
+    ("num_steps", "5.5", "5.5", "integer"),
+    ("num_steps", "5.0", "5.0", "integer"),
+    ("num_steps", "1e3", "1000.0", "integer"),
+    ("num_steps", "true", "True", "integer"),
+    ("num_steps", "", "None", "integer"),
+    ("num_steps", "many", "'many'", "integer"),
+    ("num_steps", "'5000'", "'5000'", "integer"),
+    ("dataset", "mnits", "'mnits'", "one of digits, fashion_mnist, mnist"),
+    ("dataset", "3", "3", "string"),
+    ("seeds", "[]", "[]", "at least 1"),
+    ("seeds", "[3, 4, 3]", "[3, 4, 3]", "no value twice"),
+    ("seeds", "0", "0", "list"),
+    ("objectives", "[]", "[]", "at least 1"),
+    ("objectives", "[gan, gan]", "['gan', 'gan']", "no value twice"),
+    ("objectives", "infogan", "'infogan'", "list"),
+    ("lambda_disc", "'1.0'", "'1.0'", "number"),
+    ("lambda_disc", "true", "True", "number"),
+    ("lambda_disc", "[1.0]", "[1.0]", "number"),
+    ("lambda_disc", ".inf", "inf", "finite"),
+    ("lambda_disc", ".nan", "nan", "finite"),
+    ("lambda_cont", "-.inf", "-inf", ""),
+    ("bound_trains_trunk", "1", "1", "boolean"),
+    ("codes.noise", "-1", "-1", "0"),
+    ("codes.noise_prior", "gaussian", "'gaussian'", "'uniform' or 'normal'"),
+    ("codes.categorical", "10", "10", "list"),
+    ("codes.continuous", "-2", "-2", "0"),
+    ("codes.continuous_std", "free", "'free'", "'fixed' or 'learned'"),
+    ("networks.width", "0", "0", "0"),
+    ("networks.width", "inf", "'inf'", "number"),
+    ("networks.leaky_slope", "1", "1", "1"),
+    ("networks.leaky_slope", ".nan", "nan", ""),
+    ("networks.norm_eps", "0.0", "0.0", "0"),
+    ("networks.norm_momentum", "1.01", "1.01", "1"),
+    ("networks.init_std", ".inf", "inf", "finite"),
+    ("training.batch_size", "1", "1", "2"),
+    ("training.held_out_images", "-1", "-1", "0"),
+    ("training.discriminator_lr", "0", "0", "0"),
+    ("training.generator_lr", "-0.001", "-0.001", "0"),
+    ("training.adam_beta1", "1.0", "1.0", "1"),
+    ("training.adam_beta2", "-0.1", "-0.1", "0"),
+    ("training.log_every", "0", "0", "1"),
+    ("traverse.rows", "0", "0", "1"),
+    ("traverse.columns", "1", "1", "2"),
+    ("traverse.limit", "0", "0", "0"),
+    ("evaluate.num_samples", "99", "99", "100"),
+    ("runtime.device", "tpu", "'tpu'", "'auto', 'cpu' or 'cuda'"),
+    ("runtime.precision", "float16", "'float16'", "'auto', 'float32' or 'bfloat16'"),
+]
+
+
+@pytest.mark.parametrize(("key", "text", "value", "expected"), REFUSED)
+def test_a_bad_value_is_refused_with_file_key_value_and_expectation(
+    refusal, key, text, value, expected
+):
+    message = refusal(changed(key, text))
+    assert f"{key} = {value}: expected " in message
+    assert expected in message.split(": expected ")[1]
+
+
+@pytest.mark.parametrize(
+    ("key", "text", "element", "value"),
+    [
+        ("codes.categorical", "[10, 1]", 1, "1"),
+        ("codes.categorical", "[1001]", 0, "1001"),
+        ("codes.categorical", "[3, 4.0]", 1, "4.0"),
+        ("seeds", "[0, -1]", 1, "-1"),
+        ("seeds", "[4294967296]", 0, "4294967296"),
+        ("objectives", "[infogan, gan, wgan]", 2, "'wgan'"),
+    ],
+)
+def test_a_bad_element_of_a_list_is_named_by_its_place(refusal, key, text, element, value):
+    assert f"{key}.{element} = {value}: expected " in refusal(changed(key, text))
+
+
+@pytest.mark.parametrize("text", ["0", "-3", "all", "2.0", "true"])
+def test_a_bad_number_of_threads_is_refused(refusal, text):
+    message = refusal(changed("runtime.threads", text))
+    assert "runtime.threads" in message
+    assert "expected 'auto'" in message
+
+
+def test_codes_without_any_code_are_refused(refusal):
+    text = changed("codes.categorical", "[]").replace("continuous: 2 ", "continuous: 0 ")
+    assert "codes: expected at least one categorical or continuous code" in refusal(text)
+
+
+def test_an_empty_section_names_every_missing_key(refusal):
+    message = refusal(with_codes("{}"))
+    for key in ("noise", "noise_prior", "categorical", "continuous", "continuous_std"):
+        assert f"codes.{key}: missing" in message
+
+
+@pytest.mark.parametrize(("text", "shown"), [("", "None"), ("7", "7"), ("[10]", r"[10]")])
+def test_a_section_that_is_no_mapping_is_refused(refusal, text, shown):
+    assert f"codes = {shown}: expected " in refusal(with_codes(text))
+
+
+@pytest.mark.parametrize("key", ["num_steps", "training.batch_size"])
+def test_a_missing_key_is_named(refusal, key):
+    assert f"{key}: missing" in refusal(without(key))
+
+
+def test_an_unknown_key_is_refused_at_the_top(refusal):
+    assert "num_epochs: unknown parameter" in refusal(ORIGINAL + "\nnum_epochs: 50\n")
+
+
+def test_an_unknown_key_is_refused_in_a_section(refusal):
+    text = ORIGINAL.replace("  batch_size:", "  batchsize: 3\n  batch_size:")
+    assert "training.batchsize: unknown parameter" in refusal(text)
+
+
+def test_all_problems_are_told_at_once(refusal):
+    message = refusal(changed("num_steps", 0).replace("batch_size: 128", "batch_size: 1"))
+    assert "num_steps = 0" in message
+    assert "training.batch_size = 1" in message
+
+
+def test_a_long_value_is_shortened(refusal):
+    message = refusal(changed("num_steps", "x" * 10_000))
+    assert "num_steps = 'xxx" in message
+    assert len(message) < 500
+
+
+def test_a_repeated_key_is_refused_with_its_line(refusal):
+    message = refusal(ORIGINAL + "num_steps: 3\n")
+    assert "duplicate key 'num_steps'" in message
+    assert f"line {len(ORIGINAL.splitlines()) + 1}" in message
+
+
+def test_a_key_repeated_in_a_section_is_refused(refusal):
+    message = refusal(ORIGINAL.replace("  width:", "  width: 2.0\n  width:"))
+    assert "duplicate key 'width'" in message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "seeds: [0",
+        "num_steps: *unset",
+        "a: \x07",
+        "{" * 3000,
+        "? [complex, key]\n: 1\n",
+        "? {complex: key}\n: 1\n",
+        "num_steps: !!int many",
+        "num_steps: !!timestamp never",
+        f"num_steps: {'9' * 5000}",
+        "num_steps: !!python/name:os.system",
+    ],
+)
+def test_a_text_that_is_not_yaml_is_refused(refusal, text):
+    assert "not valid YAML" in refusal(text)
+
+
+@pytest.mark.parametrize("text", ["", "# nothing\n", "- 1\n- 2\n", "mnist", "3"])
+def test_a_file_that_is_no_mapping_is_refused(refusal, text):
+    assert "expected a mapping" in refusal(text)
+
+
+@pytest.mark.parametrize("key", ["1", "null", '"two\\nlines"'])
+def test_a_strange_key_is_refused(refusal, key):
+    refusal(f"{ORIGINAL}\n{key}: 3\n")
+
+
+def test_an_absent_file_is_refused_by_name(tmp_path):
+    path = tmp_path / "nowhere.yaml"
+    with pytest.raises(InfoGANError, match=r"nowhere\.yaml: cannot be read") as refused:
+        load_params(path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_file_of_other_bytes_is_refused_by_name(tmp_path):
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(InfoGANError, match=r"binary\.yaml: cannot be read"):
+        load_params(path)
