@@ -21,6 +21,7 @@ def network_description(params: Params) -> dict[str, object]:
         "codes.noise": params.codes.noise,
         "codes.categorical": params.codes.categorical,
         "codes.continuous": params.codes.continuous,
+        "codes.continuous_std": params.codes.continuous_std,
         "networks.width": params.networks.width,
         "networks.leaky_slope": params.networks.leaky_slope,
         "networks.norm_eps": params.networks.norm_eps,
@@ -37,8 +38,11 @@ def save_weights(
         for key, value in network.state_dict().items()
     }
     temporary = path.with_suffix(".partial")
-    save_file(tensors, temporary, {"networks": json.dumps(network_description(params))})
-    os.replace(temporary, path)
+    try:
+        save_file(tensors, temporary, {"networks": json.dumps(network_description(params))})
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
 
 
 def load_weights(path: Path, params: Params) -> tuple[Generator, Discriminator]:
@@ -61,9 +65,13 @@ def load_weights(path: Path, params: Params) -> tuple[Generator, Discriminator]:
     networks = build_networks(table, params.codes.layout, params.networks.options, seed=0)
     for name, network in zip(("generator", "discriminator"), networks, strict=True):
         prefix = f"{name}."
-        network.load_state_dict(
-            {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
-        )
+        own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+        try:
+            network.load_state_dict(own)
+        except RuntimeError as error:
+            raise InfoGANError(
+                f"{path}: the weights do not fit the {name}'s layers; run the train stage again"
+            ) from error
         network.eval()
     return networks
 

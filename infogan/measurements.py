@@ -1,5 +1,6 @@
 """Everything that is measured of one trained run, put together."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,11 +54,13 @@ def measure_run(
     params: Params,
     seed: int,
     device: torch.device,
+    progress: Callable[[str], None],
 ) -> Measurements:
     """All measurements of a run, each with random numbers of its own, the networks on `device`.
 
     Of the training images the first `params.evaluate.num_samples` serve: to fit the map from
-    category to class, and as the real side of the Frechet distance.
+    category to class, and as the real side of the Frechet distance. `progress` is told what comes
+    next.
     """
     layout, prior = params.codes.layout, params.codes.noise_prior
     num_samples = params.evaluate.num_samples
@@ -66,6 +69,7 @@ def measure_run(
     # What Q sees in real images, under both conventions for batch norm.
     train = Split(train.images[:num_samples], train.labels[:num_samples])
     if layout.categorical:
+        progress("sorting real images by c1")
         with batch_statistics(discriminator):
             other = sort_images(discriminator, layout, data_set, train, test)
         chosen = sort_images(discriminator, layout, data_set, train, test)
@@ -75,6 +79,7 @@ def measure_run(
         result.category_to_class = chosen.category_to_class
 
     # How much Q knows of the codes of fresh generated images.
+    progress("reading the codes of generated images")
     rng = random_stream(seed, "evaluate/bounds", device)
     learned = params.codes.learned_std
     result.metrics |= bound_scores(
@@ -83,11 +88,13 @@ def measure_run(
 
     # What G makes of the codes.
     if layout.categorical:
+        progress("naming the digits of generated images")
         rng = random_stream(seed, "evaluate/digits", device)
         result.metrics["accuracy_generated"] = generated_accuracy(
             generator, classifier, layout, prior, num_samples, data_set.num_classes, rng
         )
     if layout.continuous:
+        progress("measuring shapes along the continuous codes")
         rng = random_stream(seed, "evaluate/trajectories", device)
         num_trajectories = params.evaluate.num_trajectories
         effects = continuous_code_scores(
@@ -95,6 +102,7 @@ def measure_run(
         )
         result.metrics |= effects.scores
         result.roles, result.leakage = effects.roles, effects.leakage
+    progress("comparing generated with real images")
     rng = random_stream(seed, "evaluate/frechet", device)
     real_images = scale(train.images, data_set.value_range)
     result.metrics["frechet_classifier"] = generated_frechet(

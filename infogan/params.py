@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
 from infogan.codes import CodeLayout, NoisePrior
@@ -111,12 +111,18 @@ class Evaluate(_Section):
     num_trajectories: Annotated[int, Field(ge=1)]
 
 
+def _check_threads(value: object) -> object:
+    if value == "auto" or (type(value) is int and value >= 1):
+        return value
+    raise ValueError("'auto' or a whole number, at least 1")
+
+
 class Runtime(_Section):
     """Where and how to compute; no stage depends on it."""
 
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "float32", "bfloat16"]
-    threads: Literal["auto"] | Annotated[int, Field(ge=1)]
+    threads: Annotated[Literal["auto"] | int, PlainValidator(_check_threads)]
 
 
 class Params(_Section):
@@ -155,6 +161,17 @@ class _Problem(ValueError):
         self.key, self.value = key, value
 
 
+# Besides its own, PyYAML lets pass what its constructors raise on odd tags and keys.
+_YAML_ERRORS = (
+    yaml.YAMLError,
+    RecursionError,
+    ValueError,
+    TypeError,
+    LookupError,
+    AttributeError,
+)
+
+
 def load_params(path: Path) -> Params:
     """Read and check params.yaml; an InfoGANError names file, key, value and what was expected."""
     try:
@@ -163,7 +180,7 @@ def load_params(path: Path) -> Params:
         raise InfoGANError(f"{path}: cannot be read ({error}); restore it from Git") from error
     try:
         values = yaml.load(text, Loader=_Loader)
-    except (yaml.YAMLError, RecursionError) as error:
+    except _YAML_ERRORS as error:
         reason = " ".join(str(error).split())[:300]
         raise InfoGANError(f"{path}: not valid YAML: {reason}") from error
     if not isinstance(values, dict):
@@ -177,7 +194,7 @@ def load_params(path: Path) -> Params:
 
 def _describe(detail: ErrorDetails) -> str:
     """One broken rule as `key = value: what was expected`."""
-    key = ".".join(str(part) for part in detail["loc"])
+    key = " ".join(".".join(str(part) for part in detail["loc"]).split())
     value = detail["input"]
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, _Problem):
@@ -187,6 +204,8 @@ def _describe(detail: ErrorDetails) -> str:
             return f"{key}: missing; add it (presets/ and Git history hold complete files)"
         case "extra_forbidden":
             return f"{key}: unknown parameter; remove it or correct its name"
+        case "too_short":
+            expected = "at least 1 entry"
         case "value_error":
             expected = str(cause)
         case _:

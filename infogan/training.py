@@ -160,6 +160,7 @@ def train(
             _check_finite(done, means)
             log(done, means)
             sums, since_log = {}, 0
+    _check_weights(players)
     return players.generator, players.discriminator
 
 
@@ -260,3 +261,13 @@ def _check_finite(step: int, means: dict[str, float]) -> None:
                 f"{name} = {value} at step {step}: training diverged; "
                 "try a lower learning rate or lambda, or runtime.precision: float32"
             )
+
+
+def _check_weights(players: Players) -> None:
+    """The last losses were measured before the last updates, which could still diverge."""
+    for network in (players.generator, players.discriminator):
+        for name, parameter in network.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise InfoGANError(
+                    f"{type(network).__name__}.{name} is not finite at the last step"
+                )

@@ -29,12 +29,13 @@ def main(args: argparse.Namespace) -> None:
     def log(epoch: int, measures: dict[str, float]) -> None:
         left = (time.monotonic() - start) / epoch * (options.num_epochs - epoch)
         shown = ", ".join(f"{name} {value:.4f}" for name, value in measures.items())
-        line = f"classifier: epoch {epoch}/{options.num_epochs}, {shown}, {left:.0f} s left"
-        print(line, flush=True)
+        print(
+            f"classifier: {epoch}/{options.num_epochs} epochs, {shown}, {left:.0f} s left",
+            flush=True,
+        )
 
     classifier = train_classifier(
-        train.images,
-        train.labels,
+        *train,
         data_set.num_classes,
         data_set.value_range,
         options,

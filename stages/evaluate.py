@@ -32,6 +32,7 @@ def main(args: argparse.Namespace) -> None:
         params,
         args.seed,
         device,
+        lambda what: print(f"evaluate {args.out.name}  {what} ...", flush=True),
     )
     args.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(as_record(measurements), indent=2)

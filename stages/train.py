@@ -27,6 +27,8 @@ def main(args: argparse.Namespace) -> None:
 
     args.out.mkdir(parents=True, exist_ok=True)
     progress = Progress(args.out.name, params.num_steps)
+    where = ", ".join(f"{key} {value}" for key, value in list(backend.describe().items())[:4])
+    print(f"train {args.out.name}  {params.num_steps} steps: {where}", flush=True)
     with Live(str(args.out), dvcyaml=False, save_dvc_exp=False) as live:
 
         def log(step: int, means: dict[str, float]) -> None:

@@ -180,7 +180,9 @@ def test_one_hot_marks_each_category():
 
 def test_entropy_of_a_categorical_code_is_log_of_its_size():
     assert MNIST.categorical_entropies_nats == (pytest.approx(2.302585, abs=1e-6),)
-    assert SEVERAL.categorical_entropies_nats == pytest.approx((math.log(5), math.log(3), math.log(4)))
+    assert SEVERAL.categorical_entropies_nats == pytest.approx(
+        (math.log(5), math.log(3), math.log(4))
+    )
     assert CodeLayout(3, (), 2).categorical_entropies_nats == ()
 
 

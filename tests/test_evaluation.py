@@ -31,9 +31,7 @@ def seeded(seed=0):
 
 def scores_of(categories, labels=LABELS, num_categories=NUM_CLASSES):
     """Scores when the test images are the training images."""
-    return clustering_scores(
-        categories, labels, categories, labels, num_categories, NUM_CLASSES
-    )
+    return clustering_scores(categories, labels, categories, labels, num_categories, NUM_CLASSES)
 
 
 # Categories against classes.

@@ -119,9 +119,7 @@ def test_categorical_bound_is_entropy_minus_torchs_cross_entropy():
 def test_categorical_bound_does_not_change_when_all_logits_shift():
     logits = torch.randn(21, 5, generator=seeded())
     shifted = categorical_bound(codes_of(5), logits + 50)
-    assert shifted.item() == pytest.approx(
-        categorical_bound(codes_of(5), logits).item(), abs=1e-4
-    )
+    assert shifted.item() == pytest.approx(categorical_bound(codes_of(5), logits).item(), abs=1e-4)
 
 
 def test_categorical_bound_is_finite_for_a_sure_and_wrong_q():
@@ -146,9 +144,7 @@ def test_continuous_bound_is_the_normal_log_density_plus_the_entropies():
     log_std = 0.5 * torch.randn(11, 3, generator=seeded(3))
     density = torch.distributions.Normal(mean, log_std.exp()).log_prob(codes)
     expected = density.sum(dim=1).mean() + 3 * math.log(2)
-    assert continuous_bound(codes, mean, log_std).item() == pytest.approx(
-        expected.item(), abs=1e-5
-    )
+    assert continuous_bound(codes, mean, log_std).item() == pytest.approx(expected.item(), abs=1e-5)
 
 
 @pytest.mark.parametrize("std", [0.05, 0.5, 2.0])

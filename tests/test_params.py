@@ -131,7 +131,7 @@ def test_weights_of_the_bound_may_be_zero(load):
         ("2.", 2.0),
         ("+3", 3.0),
         ("3", 3.0),
-        ("007", 7.0),
+        ("010", 10.0),
     ],
 )
 def test_a_number_reads_the_same_however_it_is_written(load, text, number):
@@ -140,7 +140,7 @@ def test_a_number_reads_the_same_however_it_is_written(load, text, number):
     assert isinstance(value, float)
 
 
-@pytest.mark.parametrize("number", [1e-05, 0.00001, 2.5e-7, 1e20, 0.1])
+@pytest.mark.parametrize("number", [1e-05, 2.5e-7, 1e20, 0.1])
 def test_what_dvc_writes_reads_as_the_same_number(tmp_path, number):
     # DVC changes a parameter by loading and dumping the file with ruamel.yaml.
     yaml = YAML()

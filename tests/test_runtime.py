@@ -13,11 +13,13 @@ def restored_torch():
     """Give torch's global settings back as they were."""
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
-    benchmark = torch.backends.cudnn.benchmark
+    cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
+    fill = torch.utils.deterministic.fill_uninitialized_memory
     yield
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
-    torch.backends.cudnn.benchmark = benchmark
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = cudnn
+    torch.utils.deterministic.fill_uninitialized_memory = fill
 
 
 def runtime(device="cpu", precision="float32", threads="auto"):
@@ -87,6 +89,14 @@ def test_resolving_makes_torch_deterministic():
     resolve(runtime())
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.backends.cudnn.benchmark
+
+
+def test_resolving_keeps_float32_at_its_full_precision_and_new_memory_unfilled():
+    torch.backends.cudnn.allow_tf32 = True
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    resolve(runtime())
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.utils.deterministic.fill_uninitialized_memory
 
 
 def test_the_description_is_the_same_twice_and_fits_json():

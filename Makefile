@@ -1,0 +1,44 @@
+# Each target makes its own environment from requirements.lock.
+.PHONY: repro test demo lock
+
+PYTHON ?= python3
+VENV := .venv
+READY := $(VENV)/.ready
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+UV := uv==0.13.9
+
+# Run what has changed since the last run; all of it on a fresh clone.
+repro: $(READY)
+	$(RUN) dvc repro
+
+# Static checks, then the tests.
+test: $(READY)
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+	$(RUN) mypy
+	$(RUN) python -m pytest
+
+# The whole pipeline on scikit-learn's small digits, as a temporary experiment.
+demo: $(READY)
+	$(RUN) dvc exp run --temp --force --name demo $(DEMO)
+	rm -rf demo && mkdir demo
+	git archive "$$(git for-each-ref --sort=-creatordate --count=1 --format='%(refname)' \
+		'refs/exps/*/*/demo')" reports | tar -x -C demo
+	@echo "The demo's report is demo/reports/results.md, its pictures are in demo/reports/figures."
+	@echo "Few steps on small digits: expect a glimpse, not a result."
+
+DEMO := -S dataset=digits -S num_steps=400 -S networks.width=0.25 -S classifier.num_epochs=20 \
+	-S evaluate.num_samples=1000 -S evaluate.num_trajectories=20
+
+# Resolve the newest versions that pyproject.toml allows.
+lock: $(READY)
+	$(RUN) uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
+		--generate-hashes --no-emit-index-url --no-annotate --upgrade -o requirements.lock
+
+$(READY): requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "error: $(PYTHON) is older than 3.11; say make PYTHON=python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
+	$(VENV)/bin/uv pip install --python $(VENV)/bin/python --require-hashes -r requirements.lock
+	@touch $@

@@ -1,0 +1,526 @@
+import copy
+import math
+from itertools import islice
+
+import pytest
+import torch
+from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, gaussian_nll_loss
+
+from infogan.codes import sample
+from infogan.datasets import scale
+from infogan.errors import InfoGANError
+from infogan.networks import TABLES
+from infogan.objectives import OBJECTIVES, Objective
+from infogan.randomness import random_stream
+from infogan.runtime import Backend
+from infogan.training import Game, make_players, make_step, shuffled_batches, train, train_step
+
+CPU = torch.device("cpu")
+BATCH = 8
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def objective_of(disc=1.0, cont=1.0, *, generator=True, trunk=True):
+    return Objective(
+        lambda_disc=disc,
+        lambda_cont=cont,
+        generator_learns_bound=generator,
+        trunk_learns_bound=trunk,
+    )
+
+
+def frozen_copy(module):
+    return {key: value.clone() for key, value in module.state_dict().items()}
+
+
+def weights(module):
+    """All parameters as one vector."""
+    return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
+
+
+def same_networks(first, second):
+    """Whether parameters and running statistics are bitwise equal."""
+    states = first.state_dict(), second.state_dict()
+    return all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+def real_batch(seed=0):
+    return torch.rand(BATCH, 1, 28, 28, generator=seeded(seed + 100))
+
+
+@pytest.fixture
+def play(make_params, backend):
+    """Play some steps from seed 0; `still` names the player whose learning rate is 0."""
+
+    def play_steps(objective, changes=None, *, num_steps=1, still=None):
+        params = make_params(changes)
+        players = make_players(TABLES["mnist"], params, 0, backend)
+        if still:
+            for group in getattr(players, f"{still}_optimizer").param_groups:
+                group["lr"] = 0.0
+        step = make_step(players, Game(params, objective, backend), seeded())
+        for index in range(num_steps):
+            measures = step(real_batch(index))
+        return players, measures
+
+    return play_steps
+
+
+@pytest.fixture
+def run(make_params, backend, digit_images):
+    """Train on real digits; returns G, D and what was logged."""
+
+    def run_training(name="infogan", changes=None, *, seed=0, backend=backend):
+        params = make_params(changes)
+        logged = []
+        networks = train(
+            digit_images[:60],
+            params,
+            OBJECTIVES[name](params),
+            seed,
+            backend,
+            lambda step, means: logged.append((step, means)),
+        )
+        return *networks, logged
+
+    return run_training
+
+
+# One step against the equations, computed apart.
+
+
+def reference_bound(params, latents, output):
+    """lambda L_I with lambda_disc 0.7 and lambda_cont 0.3, from torch's own losses."""
+    layout = params.codes.layout
+    total, column = 0.0, 0
+    for code, size in enumerate(layout.categorical):
+        target = latents[:, layout.categorical_slice(code)].argmax(dim=1)
+        log_q = -cross_entropy(output[:, column : column + size], target)
+        total, column = total + 0.7 * (log_q + math.log(size)), column + size
+    mean, log_std = output[:, column:].chunk(2, dim=1)
+    if not params.codes.learned_std:
+        log_std = torch.zeros_like(log_std)
+    target = latents[:, layout.continuous_slice]
+    log_q = -gaussian_nll_loss(mean, target, (2 * log_std).exp(), full=True, reduction="none")
+    return total + 0.3 * (log_q + math.log(2)).sum(dim=1).mean()
+
+
+def reference_step(generator, discriminator, params, real_images, rng, objective, lr):
+    """One step of both players by plain gradient descent; returns both losses."""
+
+    def draw():
+        return sample(params.codes.layout, BATCH, params.codes.noise_prior, rng)
+
+    def descend(loss, parameters):
+        gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+        return [0.0 if gradient is None else gradient for gradient in gradients]
+
+    latents = draw()
+    ones, zeros = torch.ones(BATCH), torch.zeros(BATCH)
+    fake_images = generator(latents)
+    real_logits, _ = discriminator(real_images)
+    fake_logits, output = discriminator(fake_images.detach())
+    adversarial = binary_cross_entropy_with_logits(
+        real_logits, ones
+    ) + binary_cross_entropy_with_logits(fake_logits, zeros)
+    bound = reference_bound(params, latents, output)
+
+    # The trunk and D's head take the adversarial gradient, Q's head the bound's, and the trunk
+    # the bound's as well if the objective says so.
+    named = list(discriminator.named_parameters())
+    parameters = [parameter for _, parameter in named]
+    from_adversary, from_bound = descend(adversarial, parameters), descend(-bound, parameters)
+    with torch.no_grad():
+        for (name, parameter), first, second in zip(named, from_adversary, from_bound, strict=True):
+            takes = objective.trunk_learns_bound or name.startswith("recognition")
+            parameter -= lr * (first + second if takes else first)
+
+    if params.training.fresh_latents:
+        latents = draw()
+    logits, output = discriminator(generator(latents))
+    fooling = binary_cross_entropy_with_logits(logits, ones)
+    loss = fooling
+    if objective.generator_learns_bound:
+        loss = loss - reference_bound(params, latents, output)
+    parameters = list(generator.parameters())
+    gradients = torch.autograd.grad(loss, parameters)
+    with torch.no_grad():
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter -= lr * gradient
+    return adversarial, fooling
+
+
+@pytest.mark.parametrize("fresh", [True, False], ids=["fresh", "reused"])
+@pytest.mark.parametrize("std", ["fixed", "learned"])
+@pytest.mark.parametrize(
+    "objective",
+    [
+        objective_of(0.7, 0.3),
+        objective_of(0.7, 0.3, trunk=False),
+        objective_of(0.7, 0.3, generator=False, trunk=False),
+    ],
+    ids=["infogan", "infogan with the trunk apart", "gan"],
+)
+def test_a_step_descends_the_papers_losses(make_params, backend, objective, std, fresh):
+    # Fake images that differ clearly, so that batch norm does not magnify rounding.
+    network = {"networks.init_std": 0.3, "networks.norm_eps": 0.01}
+    params = make_params({"codes.continuous_std": std, "training.fresh_latents": fresh, **network})
+    players = make_players(TABLES["mnist"], params, 0, backend)
+    generator = copy.deepcopy(players.generator)
+    discriminator = copy.deepcopy(players.discriminator)
+    lr = 0.1
+    players = type(players)(
+        players.generator,
+        players.discriminator,
+        torch.optim.SGD(players.generator.parameters(), lr=lr),
+        torch.optim.SGD(players.discriminator.parameters(), lr=lr),
+    )
+    measures = train_step(players, Game(params, objective, backend), real_batch(), seeded(1))
+    adversarial, fooling = reference_step(
+        generator, discriminator, params, real_batch(), seeded(1), objective, lr
+    )
+    assert measures["discriminator_loss"].item() == pytest.approx(adversarial.item(), abs=1e-5)
+    assert measures["generator_loss"].item() == pytest.approx(fooling.item(), abs=1e-5)
+    before = make_players(TABLES["mnist"], params, 0, backend)
+    for name, expected in (("generator", generator), ("discriminator", discriminator)):
+        moved = getattr(players, name)
+        start = weights(getattr(before, name))
+        assert (weights(expected) - start).abs().max() > 1e-3
+        assert torch.allclose(weights(moved), weights(expected), atol=2e-6)
+
+
+def test_measures_are_both_losses_and_both_bounds_before_the_update(play, make_params):
+    _, measures = play(objective_of())
+    assert set(measures) == {
+        "discriminator_loss",
+        "generator_loss",
+        "bound_cat_nats",
+        "bound_cont_nats",
+    }
+    assert not any(value.requires_grad for value in measures.values())
+    # Untrained, with init_std 0.02: D says one half, and Q guesses evenly, with mean 0.
+    assert measures["discriminator_loss"].item() == pytest.approx(2 * math.log(2), abs=0.15)
+    assert measures["generator_loss"].item() == pytest.approx(math.log(2), abs=0.15)
+    assert measures["bound_cat_nats"].item() == pytest.approx(0, abs=0.1)
+    # log 2 - log(2 pi) / 2 - E[c^2] / 2 per code, with E[c^2] = 1/3; 16 codes were drawn.
+    assert measures["bound_cont_nats"].item() == pytest.approx(2 * -0.392, abs=0.35)
+
+
+# Who learns what.
+
+
+def test_the_update_of_d_and_q_leaves_g_untouched(play, make_params, backend):
+    start = make_players(TABLES["mnist"], make_params(), 0, backend)
+    players, _ = play(objective_of(), still="generator")
+    assert torch.equal(weights(players.generator), weights(start.generator))
+    assert not torch.equal(weights(players.discriminator), weights(start.discriminator))
+
+
+def test_the_update_of_g_leaves_d_and_q_untouched(play, make_params, backend):
+    start = make_players(TABLES["mnist"], make_params(), 0, backend)
+    players, _ = play(objective_of(), still="discriminator")
+    assert torch.equal(weights(players.discriminator), weights(start.discriminator))
+    assert not torch.equal(weights(players.generator), weights(start.generator))
+
+
+def test_d_takes_gradients_again_after_a_step(play):
+    players, _ = play(objective_of())
+    assert all(parameter.requires_grad for parameter in players.discriminator.parameters())
+
+
+def test_in_the_control_the_bound_reaches_qs_head_alone(play):
+    control = {"generator": False, "trunk": False}
+    low, _ = play(objective_of(0.5, 1.0, **control), num_steps=3)
+    high, _ = play(objective_of(4.0, 1.0, **control), num_steps=3)
+    assert same_networks(low.generator, high.generator)
+    assert same_networks(low.discriminator.trunk, high.discriminator.trunk)
+    assert same_networks(low.discriminator.decision, high.discriminator.decision)
+    assert not torch.equal(
+        weights(low.discriminator.recognition), weights(high.discriminator.recognition)
+    )
+
+
+def test_in_infogan_the_bound_reaches_g(play):
+    without, _ = play(objective_of(0.0, 0.0), still="discriminator")
+    for weight in ((1.0, 0.0), (0.0, 1.0)):
+        players, _ = play(objective_of(*weight), still="discriminator")
+        assert not torch.equal(weights(players.generator), weights(without.generator))
+
+
+@pytest.mark.parametrize("trunk", [True, False])
+def test_the_bound_reaches_the_trunk_only_if_it_learns_the_bound(play, trunk):
+    without, _ = play(objective_of(0.0, 0.0), num_steps=3, still="generator")
+    players, _ = play(objective_of(2.0, 2.0, trunk=trunk), num_steps=3, still="generator")
+    same = torch.equal(weights(players.discriminator.trunk), weights(without.discriminator.trunk))
+    assert same == (not trunk)
+    assert torch.equal(
+        weights(players.discriminator.decision), weights(without.discriminator.decision)
+    ) == (not trunk)
+    assert not torch.equal(
+        weights(players.discriminator.recognition), weights(without.discriminator.recognition)
+    )
+
+
+def test_with_both_weights_0_infogan_trains_g_and_the_trunk_like_the_control(play):
+    infogan, _ = play(objective_of(0.0, 0.0, trunk=False), num_steps=3)
+    control, _ = play(objective_of(generator=False, trunk=False), num_steps=3)
+    assert same_networks(infogan.generator, control.generator)
+    assert same_networks(infogan.discriminator.trunk, control.discriminator.trunk)
+
+
+def test_weights_of_the_two_bounds_are_separate(play):
+    # Q's last layer has columns of its own for each kind of code, so a weight of 0 stills them.
+    disc_only, _ = play(objective_of(1.0, 0.0))
+    cont_only, _ = play(objective_of(0.0, 1.0))
+    start, _ = play(objective_of(), still="discriminator")
+    last = [p.discriminator.recognition[-1].weight for p in (start, disc_only, cont_only)]
+    num_logits = 5 + 3
+    moved = [
+        [
+            not torch.equal(w[rows], last[0][rows])
+            for rows in (slice(num_logits), slice(num_logits, num_logits + 2))
+        ]
+        for w in last[1:]
+    ]
+    assert moved == [[True, False], [False, True]]
+
+
+def test_each_player_has_the_papers_adam(make_params, backend):
+    players = make_players(TABLES["mnist"], make_params(), 0, backend)
+    for optimizer, lr in (
+        (players.discriminator_optimizer, 2e-4),
+        (players.generator_optimizer, 1e-3),
+    ):
+        assert isinstance(optimizer, torch.optim.Adam)
+        (group,) = optimizer.param_groups
+        assert (group["lr"], tuple(group["betas"])) == (lr, (0.5, 0.999))
+
+
+# Latents.
+
+
+@pytest.mark.parametrize(("fresh", "draws"), [(True, 2), (False, 1)])
+def test_a_step_draws_latents_twice_when_fresh_and_once_when_reused(
+    make_params, backend, fresh, draws
+):
+    params = make_params({"training.fresh_latents": fresh})
+    players = make_players(TABLES["mnist"], params, 0, backend)
+    rng, expected = seeded(), seeded()
+    train_step(players, Game(params, objective_of(), backend), real_batch(), rng)
+    for _ in range(draws):
+        sample(params.codes.layout, BATCH, params.codes.noise_prior, expected)
+    assert torch.equal(rng.get_state(), expected.get_state())
+
+
+def test_latents_come_from_the_parameters_noise_prior(make_params, backend):
+    for prior in ("uniform", "normal"):
+        params = make_params({"codes.noise_prior": prior})
+        latents = Game(params, objective_of(), backend).sample_latents(seeded())
+        assert torch.equal(latents, sample(params.codes.layout, BATCH, prior, seeded()))
+
+
+# Batches.
+
+
+def test_an_epoch_is_a_permutation_without_its_remainder():
+    batches = list(islice(shuffled_batches(11, 3, seeded(), CPU), 6))
+    assert [len(batch) for batch in batches] == [3] * 6
+    for epoch in (batches[:3], batches[3:]):
+        indices = torch.cat(epoch).tolist()
+        assert len(set(indices)) == 9
+        assert set(indices) <= set(range(11))
+
+
+def test_epochs_are_shuffled_anew_and_reach_every_image():
+    epochs = torch.stack(list(islice(shuffled_batches(11, 11, seeded(), CPU), 5)))
+    assert len(epochs.unique(dim=0)) == 5
+    assert torch.equal(epochs.sort(dim=1).values, torch.arange(11).expand(5, 11))
+    dropping = torch.cat(list(islice(shuffled_batches(11, 3, seeded(), CPU), 60)))
+    assert len(dropping.unique()) == 11
+
+
+def test_batches_depend_on_their_stream_and_not_on_the_global_random_state():
+    drawn = []
+    for global_seed, seed in ((1, 4), (2, 4), (2, 5)):
+        torch.manual_seed(global_seed)
+        drawn.append(torch.cat(list(islice(shuffled_batches(30, 7, seeded(seed), CPU), 4))))
+    assert torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], drawn[2])
+
+
+def test_a_batch_larger_than_the_data_is_refused_in_one_line(run):
+    with pytest.raises(InfoGANError) as refused:
+        run(changes={"training.batch_size": 61})
+    assert str(refused.value) == (
+        "training.batch_size = 61: expected at most the 60 training images"
+    )
+
+
+def test_a_batch_may_be_all_the_data(run):
+    assert len(run(changes={"training.batch_size": 60})[2]) == 2
+
+
+@pytest.mark.parametrize("held_out", [53, 60, 1000])
+def test_holding_out_all_but_less_than_a_batch_is_refused(run, held_out):
+    message = f"batch_size = 8: expected at most the {max(0, 60 - held_out)} training images"
+    with pytest.raises(InfoGANError, match=message):
+        run(changes={"training.held_out_images": held_out})
+
+
+def test_held_out_images_are_the_first_and_are_never_seen(make_params, backend, digit_images):
+    params = make_params({"training.held_out_images": 20, "num_steps": 5})
+    objective = OBJECTIVES["infogan"](params)
+    spoiled = digit_images[:60].clone()
+    spoiled[:20] = 255
+    trained = [
+        train(images, params, objective, 0, backend, lambda step, means: None)
+        for images in (digit_images[:60], spoiled, digit_images[:60].flip(0))
+    ]
+    assert same_networks(trained[0][1], trained[1][1])
+    assert not torch.equal(weights(trained[0][1]), weights(trained[2][1]))
+
+
+# Whole trainings.
+
+
+def test_the_same_seed_gives_bitwise_the_same_networks_and_log(run):
+    torch.manual_seed(1)
+    first = run(changes={"num_steps": 3})
+    torch.manual_seed(2)
+    again = run(changes={"num_steps": 3})
+    assert same_networks(first[0], again[0])
+    assert same_networks(first[1], again[1])
+    assert first[2] == again[2]
+
+
+def test_training_is_its_steps_on_streams_derived_from_the_seed(
+    run, make_params, backend, digit_images
+):
+    generator, discriminator, logged = run(changes={"num_steps": 3}, seed=5)
+    params = make_params()
+    players = make_players(TABLES["mnist"], params, 5, backend)
+    game = Game(params, OBJECTIVES["infogan"](params), backend)
+    batches = shuffled_batches(60, BATCH, random_stream(5, "batches"), CPU)
+    latents = random_stream(5, "latents")
+    for _, means in logged:
+        real_images = scale(digit_images[next(batches)], (0.0, 1.0))
+        measures = train_step(players, game, real_images, latents)
+        assert means == {name: value.item() for name, value in measures.items()}
+    assert same_networks(generator, players.generator)
+    assert same_networks(discriminator, players.discriminator)
+    first, other = (make_players(TABLES["mnist"], params, seed, backend) for seed in (5, 6))
+    assert not torch.equal(weights(first.generator), weights(other.generator))
+
+
+def test_another_seed_gives_other_networks(run):
+    first, other = run(seed=0), run(seed=1)
+    assert not torch.equal(weights(first[0]), weights(other[0]))
+    assert not torch.equal(weights(first[1]), weights(other[1]))
+
+
+def test_training_does_not_write_to_the_images(run, digit_images):
+    before = digit_images.clone()
+    run()
+    assert torch.equal(digit_images, before)
+
+
+def test_means_are_logged_every_interval_and_at_the_last_step(run):
+    changes = {"num_steps": 7}
+    single = run(changes={**changes, "training.log_every": 1})[2]
+    grouped = run(changes={**changes, "training.log_every": 3})[2]
+    assert [step for step, _ in single] == [1, 2, 3, 4, 5, 6, 7]
+    assert [step for step, _ in grouped] == [3, 6, 7]
+    for (_, means), steps in zip(grouped, ((0, 1, 2), (3, 4, 5), (6,)), strict=True):
+        assert set(means) == set(single[0][1])
+        for name, mean in means.items():
+            expected = sum(single[step][1][name] for step in steps) / len(steps)
+            assert mean == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_training_that_ends_on_an_interval_logs_its_last_step_once(run):
+    changes = {"num_steps": 4, "training.log_every": 2}
+    assert [step for step, _ in run(changes=changes)[2]] == [2, 4]
+
+
+def test_an_interval_longer_than_the_training_is_logged_at_its_end(run):
+    logged = run(changes={"num_steps": 2, "training.log_every": 50})[2]
+    assert [step for step, _ in logged] == [2]
+
+
+@pytest.mark.parametrize("rate", ["training.generator_lr", "training.discriminator_lr"])
+def test_a_training_that_diverges_stops_and_names_step_and_measure(run, rate):
+    with pytest.raises(InfoGANError) as stopped:
+        run(changes={rate: 1e30, "num_steps": 4, "training.log_every": 2})
+    message = str(stopped.value)
+    assert "\n" not in message
+    assert " at step 2: training diverged" in message or " at step 4: training diverged" in message
+    name, _, value = message.split(" at step")[0].partition(" = ")
+    assert name in {"discriminator_loss", "generator_loss", "bound_cat_nats", "bound_cont_nats"}
+    assert not math.isfinite(float(value))
+
+
+@pytest.mark.parametrize(
+    ("categorical", "continuous", "bounds"),
+    [
+        ([], 3, {"bound_cont_nats"}),
+        ([4], 0, {"bound_cat_nats"}),
+        ([3, 2, 4], 1, {"bound_cat_nats", "bound_cont_nats"}),
+    ],
+)
+@pytest.mark.parametrize("name", list(OBJECTIVES))
+@pytest.mark.parametrize("noise", [0, 5])
+def test_every_layout_trains_and_logs_the_bounds_it_has(
+    run, name, categorical, continuous, bounds, noise
+):
+    changes = {
+        "codes.categorical": categorical,
+        "codes.continuous": continuous,
+        "codes.noise": noise,
+    }
+    logged = run(name, changes)[2]
+    assert set(logged[-1][1]) == bounds | {"discriminator_loss", "generator_loss"}
+    assert all(math.isfinite(value) for value in logged[-1][1].values())
+
+
+def test_bfloat16_trains_close_to_float32_with_weights_in_float32(run):
+    half = run(backend=Backend(CPU, torch.bfloat16, 1))
+    full = run()
+    assert {weight.dtype for weight in half[0].parameters()} == {torch.float32}
+    for name, value in full[2][0][1].items():
+        assert half[2][0][1][name] == pytest.approx(value, abs=0.02)
+        assert half[2][0][1][name] != value
+
+
+@pytest.fixture(scope="module")
+def toy_bounds(make_params, backend, digit_images):
+    """The categorical bound, a mean over the last 50 of 200 steps, of both objectives."""
+    changes = {
+        "networks.width": 0.1,
+        "num_steps": 200,
+        "codes.categorical": [5],
+        "codes.continuous": 1,
+        "training.batch_size": 32,
+        "training.discriminator_lr": 2e-3,
+        "training.generator_lr": 2e-3,
+        "training.log_every": 50,
+    }
+    params = make_params(changes)
+    last = {}
+    for name, define in OBJECTIVES.items():
+
+        def log(step, means, name=name):
+            last[name] = means["bound_cat_nats"]
+
+        train(digit_images, params, define(params), 0, backend, log)
+    return last
+
+
+def test_a_few_hundred_steps_make_the_categorical_code_readable(toy_bounds):
+    assert 1.1 < toy_bounds["infogan"] < math.log(5)
+
+
+def test_the_control_leaves_its_code_less_readable(toy_bounds):
+    assert -0.1 < toy_bounds["gan"] < toy_bounds["infogan"] - 0.3
