@@ -105,14 +105,14 @@ def draw(
     for objective, run in first.items() if layout.categorical else ():
         pictures[f"confusion_{objective}"] = figures.confusion_figure(
             np.array(run.record["contingency"]),
-            _category_order(run),
+            category_order(run),
             data_set.class_names,
             f"Test images by category of c1: {objective}, seed {run.seed}",
         )
         seeds = [run for run in runs if run.objective == objective]
         if len(seeds) > 1:
             pictures[f"seeds_{objective}"] = figures.seeds_figure(
-                {run.seed: run.grids["c1"][:, _category_order(run)] for run in seeds},
+                {run.seed: run.grids["c1"][:, category_order(run)] for run in seeds},
                 {run.seed: run.record["metrics"]["accuracy_matched"] for run in seeds},
             )
     return pictures
@@ -173,7 +173,7 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
     main = next(iter(first.values()))
     panels = []
     for objective, run in first.items() if layout.categorical else ():
-        order = _category_order(run)
+        order = category_order(run)
         mapping = run.record["category_to_class"]
         labels = [
             "-" if mapping[category] == UNMATCHED else data_set.class_names[mapping[category]]
@@ -197,7 +197,7 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
     ]
 
 
-def _category_order(run: Run) -> list[int]:
+def category_order(run: Run) -> list[int]:
     """Categories by the class that they match, those without one last."""
     mapping = run.record["category_to_class"]
     return sorted(range(len(mapping)), key=lambda i: (mapping[i] == UNMATCHED, mapping[i]))

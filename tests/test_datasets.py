@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
-from toy_data import TOY, toy_arrays, write_raw
 
 from infogan.datasets import (
     DATASETS,
@@ -20,6 +19,7 @@ from infogan.errors import InfoGANError
 from infogan.networks import TABLES
 from infogan.packing import READERS, prepare
 from infogan.sources import FETCHERS
+from tests.toy_data import TOY, toy_arrays, write_raw
 
 
 @pytest.fixture

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
-from toy_data import TOY, write_raw
 
 from infogan.datasets import DATASETS, load_images, load_split
 from stages import run_stage
 from stages.download import main, parser
+from tests.toy_data import TOY, write_raw
 
 ROOT = Path(__file__).parents[1]
 

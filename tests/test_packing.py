@@ -3,12 +3,12 @@ import gzip
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
-from toy_data import TOY, idx_bytes, toy_files, toy_from, write_raw
 
 from infogan import packing
 from infogan.datasets import DATASETS, SPLITS, load_split
 from infogan.errors import InfoGANError
 from infogan.packing import enlarge_digits, parse_idx, prepare
+from tests.toy_data import TOY, idx_bytes, toy_files, toy_from, write_raw
 
 
 @pytest.fixture(autouse=True)

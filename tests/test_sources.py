@@ -4,11 +4,11 @@ import sys
 import tarfile
 
 import pytest
-from toy_data import TOY, toy_files, toy_from, write_raw
 
 from infogan import sources
 from infogan.errors import InfoGANError
 from infogan.sources import SourceError, obtain, open_raw, unpack_tar
+from tests.toy_data import TOY, toy_files, toy_from, write_raw
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
 

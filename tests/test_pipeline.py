@@ -1,0 +1,186 @@
+"""The pipeline as DVC runs it, on scikit-learn's digits, in a repository of its own.
+
+The tests build on each other in the order in which they stand, as a person's day would.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.imports import ROOT
+from tests.test_stages import TINY, leaves
+
+Run = Callable[..., str]
+
+
+def environment(home: Path) -> dict[str, str]:
+    """A person's environment with nothing set up but the project's own, and no network needed."""
+    kept = {key: os.environ[key] for key in ("LANG", "LD_LIBRARY_PATH") if key in os.environ}
+    return kept | {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "OMP_NUM_THREADS": "1",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_AUTHOR_NAME": "A",
+        "GIT_AUTHOR_EMAIL": "a@example.org",
+        "GIT_COMMITTER_NAME": "A",
+        "GIT_COMMITTER_EMAIL": "a@example.org",
+    }
+
+
+def copy_repository(folder: Path, run: Run) -> None:
+    """The project's files as they are now, committed to a new repository."""
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
+    for name in filter(None, names.decode().split("\0")):
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (folder / name).write_bytes((ROOT / name).read_bytes())
+    run("git", "init", "-q", "-b", "main")
+    commit(run)
+
+
+def commit(run: Run) -> None:
+    run("git", "add", "-A")
+    run("git", "commit", "-q", "-m", "State")
+
+
+def make_run(folder: Path, home: Path) -> Run:
+    def run(*command: str, fails: bool = False) -> str:
+        done = subprocess.run(
+            command,
+            cwd=folder,
+            env=environment(home),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode != 0) == fails, done.stdout
+        return done.stdout
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, make_params) -> Run:
+    """Runs a command in a repository with tiny parameters, in which `dvc repro` has been run."""
+    folder = tmp_path_factory.mktemp("repository")
+    run = make_run(folder, tmp_path_factory.mktemp("home"))
+    copy_repository(folder, run)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    values = make_params(TINY | {"seeds": [0]}).model_dump()
+    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    commit(run)
+    run("dvc", "repro")
+    commit(run)
+    return run
+
+
+def stages_run(output: str) -> set[str]:
+    return {line.split("'")[1] for line in output.splitlines() if line.startswith("Running stage")}
+
+
+def metrics(run: Run, *revision: str) -> dict:
+    shown = json.loads(run("dvc", "metrics", "show", "--json", *revision))
+    return shown[revision[0] if revision else ""]["data"]["reports/metrics.json"]["data"]
+
+
+INFOGAN_AND_REPORT = {"train@infogan-0", "traverse@infogan-0", "evaluate@infogan-0", "report"}
+
+
+def test_the_committed_lock_file_is_that_of_the_committed_code(tmp_path):
+    folder = tmp_path / "clone"
+    folder.mkdir()
+    run = make_run(folder, tmp_path)
+    copy_repository(folder, run)
+    run("dvc", "repro", "--dry", "--allow-missing")
+
+
+def test_repro_writes_finite_metrics_of_every_objective(run):
+    found = metrics(run)
+    assert set(found) == {"infogan", "gan", "classifier"}
+    assert len(leaves(found)) > 30
+
+
+def test_a_second_repro_changes_nothing(run):
+    started = time.monotonic()
+    assert "Data and pipelines are up to date." in run("dvc", "repro")
+    assert time.monotonic() - started < 10
+    assert run("git", "status", "--porcelain") == ""
+
+
+def test_another_lambda_runs_what_depends_on_it_and_nothing_else(run):
+    output = run("dvc", "exp", "run", "-n", "lower", "-S", "lambda_cont=0.1")
+    assert stages_run(output) == {"objectives"} | INFOGAN_AND_REPORT
+    table = run("dvc", "metrics", "diff", "--md")
+    assert "infogan.bound_cont_nats" in table
+    assert "gan.bound_cont_nats" not in table.replace("infogan.bound_cont_nats", "")
+    assert "lambda_cont" in run("dvc", "params", "diff", "--md")
+    plots = run("dvc", "plots", "diff", "--json", "HEAD", "workspace")
+    assert "infogan_bound_cat_nats" in plots
+    assert "figure_2.png" in plots
+
+
+def test_going_back_restores_the_runs_from_the_cache(run):
+    output = run("dvc", "exp", "run", "-S", "lambda_cont=1.0")
+    assert stages_run(output) <= {"report"}
+    assert run("git", "status", "--porcelain") == ""
+
+
+def test_one_more_seed_trains_that_seed_alone(run):
+    output = run("dvc", "exp", "run", "-S", "seeds=[0,1]", "-S", "objectives=[infogan]")
+    new = {f"{stage}@infogan-1" for stage in ("train", "traverse", "evaluate")}
+    assert stages_run(output) == new | {"report"}
+    assert "nmi_std" in metrics(run)["infogan"]
+    run("git", "restore", ".")
+    run("dvc", "checkout")
+
+
+def test_what_dvc_writes_for_a_small_number_is_read_as_that_number(run):
+    output = run("dvc", "exp", "run", "-S", "lambda_cont=0.00001")
+    assert "train@infogan-0" in stages_run(output)
+    assert "lambda_cont: 1e-05" in run("git", "diff", "params.yaml")
+    run("git", "restore", ".")
+    run("dvc", "checkout")
+
+
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        ("lambda_cont=-1", "lambda_cont = -1: expected greater than or equal to 0"),
+        ("+typo=1", "typo = 1: unknown parameter"),
+    ],
+)
+def test_a_refused_parameter_is_one_line_and_the_cure_restores_everything(run, change, problem):
+    before = metrics(run)
+    output = run("dvc", "exp", "run", "-S", change, fails=True)
+    errors = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert len(errors) == 1
+    assert problem in errors[0]
+    assert "Traceback" not in output
+    run("git", "restore", ".")
+    run("dvc", "checkout")
+    assert metrics(run) == before
+    assert "up to date" in run("dvc", "repro")
+
+
+def test_a_queued_experiment_runs_and_leaves_the_workspace_alone(run):
+    run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "lambda_cont=0.5")
+    run("dvc", "queue", "start")
+    for _ in range(240):
+        status = run("dvc", "queue", "status")
+        if "Success" in status or "Failed" in status:
+            break
+        time.sleep(1)
+    assert "Success" in status, status + run("dvc", "queue", "logs", "queued")
+    assert run("git", "status", "--porcelain") == ""
+    assert metrics(run, "queued")["gan"] == metrics(run)["gan"]
+    assert metrics(run, "queued")["infogan"] != metrics(run)["infogan"]

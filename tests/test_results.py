@@ -1,0 +1,106 @@
+import math
+
+import pytest
+
+from infogan.results import (
+    CLAIMS,
+    claims_table,
+    markdown_table,
+    metrics_table,
+    seeds_table,
+    spread,
+    summarise,
+)
+
+TWO_SEEDS = {
+    ("infogan", 0): {"accuracy_matched": 0.96, "bound_cat_nats": 2.29},
+    ("infogan", 3): {"accuracy_matched": 0.80, "bound_cat_nats": 2.27},
+    ("gan", 0): {"accuracy_matched": 0.20, "bound_cat_nats": 0.10},
+}
+
+
+def test_summary_holds_mean_and_sample_std_over_seeds():
+    summary = summarise(TWO_SEEDS)["infogan"]
+    assert summary["accuracy_matched"] == pytest.approx(0.88)
+    assert summary["accuracy_matched_std"] == pytest.approx(0.16 / math.sqrt(2))
+
+
+def test_one_seed_has_no_std():
+    assert summarise(TWO_SEEDS)["gan"] == {"accuracy_matched": 0.20, "bound_cat_nats": 0.10}
+
+
+def test_summary_keeps_the_order_of_objectives():
+    assert list(summarise(TWO_SEEDS)) == ["infogan", "gan"]
+
+
+def test_spread_says_how_many_seeds_there_are():
+    assert spread([0.5]) == "0.500 (n = 1)"
+    assert spread([0.4, 0.6]) == "0.500 ± 0.141 (n = 2)"
+    assert spread([]) == "-"
+
+
+def test_a_verdict_counts_the_seeds_for_which_the_rule_holds():
+    row = next(line for line in claims_table(TWO_SEEDS).splitlines() if line.startswith("| C3"))
+    assert row.endswith("| 1 of 2 seeds |")
+    assert "0.880 ± 0.113 (n = 2)" in row
+
+
+def test_the_control_is_judged_by_its_own_runs():
+    row = next(line for line in claims_table(TWO_SEEDS).splitlines() if line.startswith("| C2"))
+    assert "0.100 (n = 1)" in row
+    assert row.endswith("| 1 of 1 seeds |")
+
+
+def test_a_claim_without_a_measurement_has_no_verdict():
+    assert "slant_spearman" not in claims_table(TWO_SEEDS)
+
+
+def test_unmeasured_claims_are_named_as_such():
+    lines = claims_table(TWO_SEEDS).splitlines()
+    assert [line[:5] for line in lines if "not measured" in line] == ["| C7 ", "| C9 "]
+
+
+@pytest.mark.parametrize(
+    ("number", "metric", "holds", "fails"),
+    [
+        ("C1", "bound_cat_nats", 2.25, 2.24),
+        ("C2", "bound_cat_nats", 0.53, 0.54),
+        ("C3", "accuracy_matched", 0.945, 0.944),
+        ("C4", "accuracy_generated", 0.51, 0.5),
+        ("C5", "slant_spearman", 0.9, 0.89),
+        ("C5", "width_spearman", 0.9, -0.95),
+        ("C6", "slant_spearman_extrapolated", 0.9, 0.89),
+        ("C6", "width_spearman_extrapolated", 0.9, 0.89),
+        ("C8", "accuracy_generated", 0.2, 0.21),
+    ],
+)
+def test_rules_hold_up_to_their_stated_limit(number, metric, holds, fails):
+    claim = next(c for c in CLAIMS if (c.number, c.metric) == (number, metric))
+    assert claim.holds(holds)
+    assert not claim.holds(fails)
+
+
+def test_metrics_table_has_a_column_for_each_objective():
+    lines = metrics_table(TWO_SEEDS).splitlines()
+    assert lines[0] == "| Metric | `infogan` | `gan` | What it is |"
+    assert len(lines) == 2 + 2
+
+
+def test_metrics_that_an_objective_lacks_are_dashes():
+    runs = {("infogan", 0): {"nmi": 0.5}, ("gan", 0): {"ari": 0.25}}
+    rows = metrics_table(runs).splitlines()[2:]
+    assert [row.split(" | ")[1:3] for row in rows] == [
+        ["0.500 (n = 1)", "-"],
+        ["-", "0.250 (n = 1)"],
+    ]
+
+
+def test_seeds_table_lists_every_run_and_only_known_metrics():
+    lines = seeds_table(TWO_SEEDS, ("accuracy_matched", "nmi")).splitlines()
+    assert lines[0] == "| Objective | Seed | `accuracy_matched` |"
+    assert lines[3] == "| infogan | 3 | 0.800 |"
+    assert len(lines) == 2 + 3
+
+
+def test_markdown_table_has_header_rule_and_rows():
+    assert markdown_table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
