@@ -25,10 +25,6 @@ from infogan.runtime import Backend
 Measures = dict[str, Float[Tensor, ""]]
 Log = Callable[[int, dict[str, float]], None]
 
-# Steps a GPU runs one kernel at a time before the step is captured as a graph: the optimisers
-# allocate their state in the first, and libraries settle on their kernels.
-WARM_UP_STEPS = 3
-
 
 @dataclass(frozen=True)
 class Players:
@@ -146,13 +142,13 @@ def train(
     batches = shuffled_batches(
         len(images), params.training.batch_size, random_stream(seed, "batches"), backend.device
     )
-    step = make_step(players, game, random_stream(seed, "latents", backend.device))
+    rng = random_stream(seed, "latents", backend.device)
 
     sums: dict[str, Tensor] = {}
     since_log = 0
     for done in range(1, params.num_steps + 1):
         real_images = scale(images[next(batches)], data_set.value_range)
-        for name, value in step(real_images).items():
+        for name, value in train_step(players, game, real_images, rng).items():
             sums[name] = sums.get(name, 0) + value
         since_log += 1
         if done % params.training.log_every == 0 or done == params.num_steps:
@@ -175,9 +171,9 @@ def make_players(table: Table, params: Params, seed: int, backend: Backend) -> P
     return Players(
         generator,
         discriminator,
-        _adam(generator, training.generator_lr, training, backend),
+        _adam(generator, training.generator_lr, training),
         # Release: D's optimiser owns the trunk and both heads.
-        _adam(discriminator, training.discriminator_lr, training, backend),
+        _adam(discriminator, training.discriminator_lr, training),
     )
 
 
@@ -197,54 +193,9 @@ def shuffled_batches(
         yield from order[: num_images - num_images % batch_size].split(batch_size)
 
 
-def make_step(
-    players: Players, game: Game, rng: torch.Generator
-) -> Callable[[Float[Tensor, "batch channel height width"]], Measures]:
-    """`train_step` as a function of the real images; on a GPU one CUDA graph after warm-up."""
-    if game.backend.device.type != "cuda":
-        return lambda real_images: train_step(players, game, real_images, rng)
-    return _GraphedStep(players, game, rng)
-
-
-class _GraphedStep:
-    """`train_step` recorded once and replayed: the same kernels without the cost of launching."""
-
-    def __init__(self, players: Players, game: Game, rng: torch.Generator) -> None:
-        self.players, self.game, self.rng = players, game, rng
-        self.stream = torch.cuda.Stream()
-        self.graph = torch.cuda.CUDAGraph()
-        self.graph.register_generator_state(rng)
-        self.real_images: Tensor | None = None
-        self.measures: Measures = {}
-        self.calls = 0
-
-    def __call__(self, real_images: Float[Tensor, "batch channel height width"]) -> Measures:
-        self.calls += 1
-        if self.calls <= WARM_UP_STEPS:
-            self.stream.wait_stream(torch.cuda.current_stream())
-            with torch.cuda.stream(self.stream):
-                measures = train_step(self.players, self.game, real_images, self.rng)
-            torch.cuda.current_stream().wait_stream(self.stream)
-            return measures
-        if self.real_images is None:
-            self.real_images = real_images.clone()
-            with torch.cuda.graph(self.graph, stream=self.stream):
-                self.measures = train_step(self.players, self.game, self.real_images, self.rng)
-        self.real_images.copy_(real_images)
-        self.graph.replay()
-        return self.measures
-
-
-def _adam(
-    network: torch.nn.Module, lr: float, training: Training, backend: Backend
-) -> torch.optim.Adam:
-    return torch.optim.Adam(
-        network.parameters(),
-        lr=lr,
-        betas=(training.adam_beta1, training.adam_beta2),
-        fused=True,
-        capturable=backend.device.type == "cuda",
-    )
+def _adam(network: torch.nn.Module, lr: float, training: Training) -> torch.optim.Adam:
+    betas = (training.adam_beta1, training.adam_beta2)
+    return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, fused=True)
 
 
 def _descend(optimizer: torch.optim.Optimizer, loss: Float[Tensor, ""]) -> None:

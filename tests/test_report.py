@@ -10,7 +10,8 @@ def make_run(objective: str, seed: int, mapping: list[int], losses: list[float])
     curves = pd.DataFrame({"step": [20, 40], "generator_loss": losses})
     record = {"metrics": {"nmi": 0.5}, "category_to_class": mapping, "roles": {}}
     curves = curves.assign(objective=objective, seed=seed)
-    return Run(objective, seed, record, {"device": "cpu"}, curves, {"c1": np.zeros((1, 1, 1, 2, 2), np.uint8)})
+    grids = {"c1": np.zeros((1, 1, 1, 2, 2), np.uint8)}
+    return Run(objective, seed, record, {"device": "cpu"}, curves, grids)
 
 
 def test_categories_are_put_in_the_order_of_their_classes_and_the_unmatched_last():

@@ -13,7 +13,7 @@ from infogan.networks import TABLES
 from infogan.objectives import OBJECTIVES, Objective
 from infogan.randomness import random_stream
 from infogan.runtime import Backend
-from infogan.training import Game, make_players, make_step, shuffled_batches, train, train_step
+from infogan.training import Game, make_players, shuffled_batches, train, train_step
 
 CPU = torch.device("cpu")
 BATCH = 8
@@ -61,9 +61,9 @@ def play(make_params, backend):
         if still:
             for group in getattr(players, f"{still}_optimizer").param_groups:
                 group["lr"] = 0.0
-        step = make_step(players, Game(params, objective, backend), seeded())
+        game, rng = Game(params, objective, backend), seeded()
         for index in range(num_steps):
-            measures = step(real_batch(index))
+            measures = train_step(players, game, real_batch(index), rng)
         return players, measures
 
     return play_steps
