@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Int, Integer, UInt8
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
@@ -48,8 +48,8 @@ def predict_categories(
 
 
 def contingency(
-    categories: Int[np.ndarray, " image"],
-    labels: Int[np.ndarray, " image"],
+    categories: Integer[np.ndarray, " image"],
+    labels: Integer[np.ndarray, " image"],
     num_categories: int,
     num_classes: int,
 ) -> Int[np.ndarray, "category label"]:
@@ -79,10 +79,10 @@ def majority_classes(counts: Int[np.ndarray, "category label"]) -> Int[np.ndarra
 
 
 def clustering_scores(
-    train_categories: Int[np.ndarray, " train_image"],
-    train_labels: Int[np.ndarray, " train_image"],
-    test_categories: Int[np.ndarray, " test_image"],
-    test_labels: Int[np.ndarray, " test_image"],
+    train_categories: Integer[np.ndarray, " train_image"],
+    train_labels: Integer[np.ndarray, " train_image"],
+    test_categories: Integer[np.ndarray, " test_image"],
+    test_labels: Integer[np.ndarray, " test_image"],
     num_categories: int,
     num_classes: int,
 ) -> dict[str, float]:

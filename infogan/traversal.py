@@ -22,7 +22,7 @@ def code_traversals(
     rows: int,
     noise_prior: NoisePrior,
     rng: torch.Generator,
-) -> dict[str, Float[Tensor, "row column latent"]]:
+) -> dict[str, Float[Tensor, "row _ latent"]]:
     """One grid per code, by the code's name: all categories, or `values` of a continuous code."""
     num_categorical = len(layout.categorical)
     grids = {}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torchvision.io import write_png
+from PIL import Image
 
 from infogan.checkpoint import load_weights
 from infogan.codes import sample
@@ -36,9 +36,7 @@ def main(args: argparse.Namespace) -> None:
     for name, latents in {**grids, "samples": samples}.items():
         images = unscale(generate(generator, latents), value_range).numpy()
         np.save(args.out / f"{name}.npy", images)
-        grid = grid_image(images)
-        channels_first = torch.from_numpy(grid).reshape(*grid.shape[:2], -1).permute(2, 0, 1)
-        write_png(channels_first.contiguous(), str(args.out / f"{name}.png"))
+        Image.fromarray(grid_image(images)).save(args.out / f"{name}.png")
         print(f"traverse {args.out.name}  {name}  {' x '.join(map(str, images.shape[:2]))} images")
 
 

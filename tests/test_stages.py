@@ -119,8 +119,9 @@ def test_every_layout_reaches_the_report(pipeline, make_params, changes):
     assert ("accuracy_matched" in metrics["infogan"]) == bool(layout.categorical)
     assert ("bound_cat_nats" in metrics["infogan"]) == bool(layout.categorical)
     assert ("bound_cont_nats" in metrics["infogan"]) == bool(layout.continuous)
-    assert ("slant_spearman" in metrics["infogan"]) == bool(layout.continuous)
-    assert ("width_spearman" in metrics["infogan"]) == (layout.continuous > 1)
+    # A single continuous code plays the role that it fits best.
+    roles = {"slant_spearman", "width_spearman"} & set(metrics["infogan"])
+    assert len(roles) == min(2, layout.continuous)
 
     traverse = folder / "runs" / "traverse" / "infogan-3"
     for index, name in enumerate(layout.names):
