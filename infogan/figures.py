@@ -110,11 +110,12 @@ def mutual_information_figure(
 
 
 @rc_context(STYLE)
-def losses_figure(curves: pd.DataFrame, continuous_entropy_nats: float | None = None) -> Figure:
+def losses_figure(curves: pd.DataFrame) -> Figure:
     """The adversarial losses, and the bound of the continuous codes where there is one.
 
     `curves` has the columns objective, seed, step, discriminator_loss, generator_loss and
-    perhaps bound_cont_nats, whose ceiling is `continuous_entropy_nats`.
+    perhaps bound_cont_nats, which H(c) does not limit: it is at most -0.23 per code where Q's std
+    is fixed at 1, and grows without limit where it is learned.
     """
     quantities = {
         "discriminator_loss": ("Discriminator", "Loss (nats)"),
@@ -127,8 +128,6 @@ def losses_figure(curves: pd.DataFrame, continuous_entropy_nats: float | None = 
     for axes, (column, (title, ylabel)) in zip(panels, quantities.items(), strict=True):
         _seed_curves(axes, curves, column, max_ticks=3)
         axes.set(title=title, xlabel="Steps", ylabel=ylabel)
-        if column == "bound_cont_nats" and continuous_entropy_nats is not None:
-            _entropy_line(axes, "$H(c)$", continuous_entropy_nats)
     _legend_below(figure, panels[0])
     return figure
 

@@ -28,6 +28,8 @@ CAPTIONS = {
     "figure_2": "Figure 2: one code varies from left to right, the rest is fixed along a row; the "
     "columns of c1 in the order of the digits that they match.",
     "losses": "Losses, and the bound of the continuous codes, during training.",
+    "confusion": "Test images by category of c1 and by true class, `{}`: the diagonal is right.",
+    "seeds": "c1 of every seed, `{}`.",
     "samples": "Real test images, and random samples from the prior.",
 }
 
@@ -87,7 +89,9 @@ def draw(
     """The figures that layout and objectives allow, by name; pictures show the first seed."""
     layout = params.codes.layout
     curves = pd.concat([run.curves for run in runs], ignore_index=True)
-    first = {run.objective: run for run in reversed(runs)}
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(run.objective, run)
     pictures = {}
     if layout.categorical:
         as_paper = params.dataset == "mnist" and layout.categorical == (10,)
@@ -97,7 +101,7 @@ def draw(
             figures.PAPER_FIGURE_1 if as_paper else None,
         )
     pictures["figure_2"] = figures.traversal_figure(_panels(first, params, data_set))
-    pictures["losses"] = figures.losses_figure(curves, layout.continuous_entropy_nats or None)
+    pictures["losses"] = figures.losses_figure(curves)
     fakes = {
         name: run.grids["samples"].reshape(-1, *data_set.image_shape) for name, run in first.items()
     }
@@ -121,11 +125,11 @@ def draw(
 def document(runs: list[Run], params: Params, classifier: dict[str, Any], names: list[str]) -> str:
     """results.md: claims, all metrics, every seed, the figures, and what it ran on."""
     measured = {(run.objective, run.seed): run.record["metrics"] for run in runs}
-    seeds = ", ".join(map(str, params.seeds))
+    seeds = ("seeds " if len(params.seeds) > 1 else "seed ") + ", ".join(map(str, params.seeds))
     environment = runs[0].environment
     parts = [
         "# Results",
-        f"Data set `{params.dataset}`, {params.num_steps:,} steps, seeds {seeds}. Values are means "
+        f"Data set `{params.dataset}`, {params.num_steps:,} steps, {seeds}. Values are means "
         "over seeds, ± the standard deviation where there are several seeds, and n is their number."
         " Made by `dvc repro`; the departures from the paper are in "
         "[deviations.md](deviations.md).",
@@ -155,9 +159,10 @@ def document(runs: list[Run], params: Params, classifier: dict[str, Any], names:
     parts.append("## Figures")
     first_seed = f"Seed {params.seeds[0]}."
     for name in names:
-        caption = CAPTIONS.get(name, name.replace("_", ": ", 1).capitalize() + ".")
-        suffix = "" if name in ("figure_1", "losses") or name.startswith("seeds_") else first_seed
-        parts.append(f"![{name}](figures/{name}.png)\n\n{caption} {suffix}".rstrip())
+        kind, _, objective = name.partition("_")
+        caption = CAPTIONS.get(name) or CAPTIONS[kind].format(objective)
+        suffix = "" if kind in ("losses", "seeds") or name == "figure_1" else f" {first_seed}"
+        parts.append(f"![{name}](figures/{name}.png)\n\n{caption}{suffix}")
     parts += [
         "## Environment of the training",
         results.markdown_table(
@@ -186,7 +191,8 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
     continuous = layout.names[len(layout.categorical) :]
     played = {continuous[role["code"]]: key for key, role in main.record["roles"].items()}
     values = np.linspace(-params.traverse.limit, params.traverse.limit, params.traverse.columns)
-    for name in sorted(continuous, key=lambda name: name not in played):
+    roles = [*ROLE_NAMES, None]
+    for name in sorted(continuous, key=lambda name: roles.index(played.get(name))):
         role = f": {ROLE_NAMES[played[name]]}" if name in played else ""
         limit = f"{params.traverse.limit:g}"
         title = f"{name} from -{limit} to {limit} on {figures.objective_name(main.objective)}{role}"

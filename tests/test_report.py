@@ -2,8 +2,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from infogan.datasets import DATASETS
 from infogan.errors import InfoGANError
-from infogan.report import Run, category_order, mean_curves, read_run
+from infogan.report import Run, category_order, draw, mean_curves, read_run
 
 
 def make_run(objective: str, seed: int, mapping: list[int], losses: list[float]) -> Run:
@@ -27,6 +28,33 @@ def test_mean_curves_average_over_the_seeds_of_an_objective():
     curves = mean_curves(runs)
     assert list(curves.columns) == ["infogan_generator_loss", "gan_generator_loss"]
     assert curves.loc[40].tolist() == [4.0, 7.0]
+
+
+def make_drawable_run(objective: str, seed: int) -> Run:
+    run = make_run(objective, seed, [1, 0], [1.0, 2.0])
+    run.record["contingency"] = [[0, 3] * 5, [4, 1] * 5]
+    run.record["metrics"]["accuracy_matched"] = 0.875
+    run.record["roles"] = {"slant": {"code": 1, "sign": 1}, "width": {"code": 0, "sign": -1}}
+    for name, columns in (("c1", 2), ("c2", 4), ("c3", 4), ("samples", 3)):
+        run.grids[name] = np.zeros((3, columns, 1, 28, 28), np.uint8)
+    curves = run.curves.assign(discriminator_loss=1.0, bound_cat_nats=0.5, bound_cont_nats=0.1)
+    return Run(objective, seed, run.record, run.environment, curves, run.grids)
+
+
+def test_figure_2_shows_the_first_seed_of_the_first_objective_and_c1_of_the_others(make_params):
+    params = make_params({"codes.categorical": [2], "traverse.columns": 4})
+    runs = [make_drawable_run(name, seed) for name in ("infogan", "gan") for seed in (4, 2)]
+    real_images = np.zeros((9, 1, 28, 28), np.uint8)
+    pictures = draw(runs, params, DATASETS["digits"], real_images)
+    titles = [axes.get_title(loc="left") for axes in pictures["figure_2"].axes]
+    assert [title for title in titles if title] == [
+        "(a) c1 on InfoGAN",
+        "(b) c1 on Regular GAN",
+        "(c) c3 from -2 to 2 on InfoGAN: rotation",
+        "(d) c2 from -2 to 2 on InfoGAN: width",
+    ]
+    assert "seed 4" in pictures["confusion_gan"].axes[0].get_title(loc="left")
+    assert {"seeds_infogan", "seeds_gan"} <= set(pictures)
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path):
