@@ -1,7 +1,6 @@
 import re
 
 import pytest
-from conftest import REPOSITORY
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
@@ -9,6 +8,7 @@ from infogan.codes import CodeLayout
 from infogan.errors import InfoGANError
 from infogan.networks import NetworkOptions
 from infogan.params import load_params
+from tests.conftest import REPOSITORY
 
 ORIGINAL = (REPOSITORY / "params.yaml").read_text()
 PRESETS = sorted((REPOSITORY / "presets").glob("*.yaml"))
