@@ -45,7 +45,7 @@ DEMO := -S dataset=digits -S num_steps=600 -S networks.width=0.5 -S networks.ini
 # Resolve the newest versions that pyproject.toml allows.
 lock: $(READY)
 	$(RUN) uv pip compile pyproject.toml --group dev --universal --python-version 3.11 \
-		--generate-hashes --no-emit-index-url --no-annotate --upgrade -o requirements.lock
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --upgrade -o requirements.lock
 
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

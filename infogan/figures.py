@@ -32,9 +32,9 @@ PAPER_FIGURE_1 = pd.DataFrame(
     }
 )
 
-OBJECTIVE_NAMES = {"infogan": "InfoGAN", "gan": "Regular GAN", "cgan": "Conditional GAN"}
-# Okabe and Ito's blue, vermillion and green; their purple for an objective not listed.
-OBJECTIVE_COLORS = {"infogan": "#0072B2", "gan": "#D55E00", "cgan": "#009E73"}
+OBJECTIVE_NAMES = {"infogan": "InfoGAN", "gan": "Regular GAN"}
+# Okabe and Ito's blue and vermillion; their purple for an objective not listed.
+OBJECTIVE_COLORS = {"infogan": "#0072B2", "gan": "#D55E00"}
 OTHER_COLOR = "#CC79A7"
 
 WIDTH_INCHES = 7.2
@@ -88,7 +88,7 @@ def mutual_information_figure(
     panels = figure.subplots(1, num_panels, sharey=True, squeeze=False)[0]
     for axes in panels:
         _seed_curves(axes, curves, "bound_cat_nats", max_ticks=5)
-        _entropy_line(axes, "$H(c_1)$", entropy_nats)
+        _entropy_line(axes, entropy_nats)
     panels[0].set_ylabel("$L_I$ of $c_1$ (nats)")
     panels[-1].set(title="Whole run", xlabel="Steps")
     if paper is not None:
@@ -252,11 +252,11 @@ def _seed_curves(axes: Axes, curves: pd.DataFrame, column: str, max_ticks: int) 
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _entropy_line(axes: Axes, symbol: str, entropy_nats: float) -> None:
+def _entropy_line(axes: Axes, entropy_nats: float) -> None:
     """Mark the bound's ceiling, and name it above the line's right end."""
     axes.axhline(entropy_nats, color="black", linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     axes.annotate(
-        f"{symbol} = {entropy_nats:.2f}",
+        f"$H(c_1)$ = {entropy_nats:.2f}",
         (1, entropy_nats),
         xycoords=("axes fraction", "data"),
         xytext=(0, 2.5),

@@ -69,9 +69,19 @@ def read_run(folder: Path, objective: str, seed: int) -> Run:
         ) from error
 
 
+def all_metrics(runs: list[Run]) -> results.RunMetrics:
+    """The metrics of every run, by objective and seed."""
+    return {(run.objective, run.seed): run.record["metrics"] for run in runs}
+
+
+def all_curves(runs: list[Run]) -> pd.DataFrame:
+    """The training curves of every run, one row per run and logged step."""
+    return pd.concat([run.curves for run in runs], ignore_index=True)
+
+
 def mean_curves(runs: list[Run]) -> pd.DataFrame:
     """Training curves as one column per objective and quantity, means over seeds, by step."""
-    curves = pd.concat([run.curves for run in runs], ignore_index=True)
+    curves = all_curves(runs)
     quantities = list(curves.columns.drop(["step", "objective", "seed"]))
     means = [
         rows.groupby("step")[quantities].mean().dropna(axis=1).add_prefix(f"{objective}_")
@@ -88,7 +98,7 @@ def draw(
 ) -> dict[str, Figure]:
     """The figures that layout and objectives allow, by name; pictures show the first seed."""
     layout = params.codes.layout
-    curves = pd.concat([run.curves for run in runs], ignore_index=True)
+    curves = all_curves(runs)
     first: dict[str, Run] = {}
     for run in runs:
         first.setdefault(run.objective, run)
@@ -124,7 +134,7 @@ def draw(
 
 def document(runs: list[Run], params: Params, classifier: dict[str, Any], names: list[str]) -> str:
     """results.md: claims, all metrics, every seed, the figures, and what it ran on."""
-    measured = {(run.objective, run.seed): run.record["metrics"] for run in runs}
+    measured = all_metrics(runs)
     seeds = ("seeds " if len(params.seeds) > 1 else "seed ") + ", ".join(map(str, params.seeds))
     environment = runs[0].environment
     parts = [

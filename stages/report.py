@@ -10,7 +10,7 @@ from pathlib import Path
 from infogan.datasets import load_images, lookup
 from infogan.figures import save_png
 from infogan.params import load_params
-from infogan.report import document, draw, mean_curves, read_run
+from infogan.report import all_metrics, document, draw, mean_curves, read_run
 from infogan.results import summarise
 from stages import run_stage, stage_parser
 
@@ -26,8 +26,7 @@ def main(args: argparse.Namespace) -> None:
     classifier = json.loads((args.runs / "classifier" / "metrics.json").read_text())
     real_images = load_images(args.data, params.dataset, "test")[:100].numpy()
     pictures = draw(runs, params, lookup(params.dataset), real_images)
-    measured = {(run.objective, run.seed): run.record["metrics"] for run in runs}
-    summary = {**summarise(measured), "classifier": classifier}
+    summary = {**summarise(all_metrics(runs)), "classifier": classifier}
     text = document(runs, params, classifier, list(pictures))
 
     folder = args.out / "figures"
