@@ -40,7 +40,7 @@ demo: $(READY)
 # Half as wide, and faster learning than the paper's, so that digits appear within 600 steps.
 DEMO := -S dataset=digits -S num_steps=600 -S networks.width=0.5 -S networks.init_std=0.03 \
 	-S training.batch_size=64 -S training.generator_lr=0.002 -S training.discriminator_lr=0.0004 \
-	-S classifier.num_epochs=20 -S evaluate.num_samples=1000 -S evaluate.num_trajectories=20
+	-S classifier.num_epochs=20 -S evaluate.num_samples=1000 -S evaluate.num_trajectories=20 -S evaluate.refit_steps=50
 
 # Resolve the newest versions that pyproject.toml allows.
 lock: $(READY)

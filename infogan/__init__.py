@@ -4,8 +4,11 @@ The method:
     params           what a run is made of: the typed model of params.yaml
     codes            the generator's input (z, c), and how Q's answer is read
     networks         the paper's tables of layers, and the builder of G and of D with Q
+    augmentation     random affine maps of images
     losses           the GAN losses, and the lower bound L_I on the mutual information
     objectives       InfoGAN and its control: who learns what from the bound
+    optimisation     float32 weights for networks that compute in less
+    snapshot         the state of a training that was cut off
     training         one step of the game, and the whole of it
     checkpoint       trained weights on disk
 The data:
@@ -14,12 +17,13 @@ The data:
     packing          raw files to packed images
 What is measured:
     evaluation       c1 as a classifier; the bounds
+    refitting        another Q, on a frozen generator
     traversal        images that vary one code
-    augmentation     random affine maps
     classifier       the independent judge of generated images
     frechet          distance between two sets of images
     morphometrics    slant, width and other shapes of a digit
     shape_effects    what a continuous code does to a shape
+    warping          what of it a warp of the image explains
     generation       measurements of generated images
     measurements     all of them for one run
     results          runs to means, spreads, and verdicts on the paper's claims

@@ -21,9 +21,11 @@ from infogan.shape_effects import (
     assign_roles,
     leakage_matrix,
     role_correlations,
+    role_effects,
     trained_range,
 )
 from infogan.traversal import continuous_traversal, generate
+from infogan.warping import affine_residual
 
 
 class ContinuousScores(NamedTuple):
@@ -87,26 +89,42 @@ def continuous_code_scores(
 ) -> ContinuousScores:
     """What the continuous codes do along trajectories.
 
-    Scores are the rank correlations of `role_correlations`, and `digit_kept`: the share of images
-    in which the classifier sees the digit that it sees at the middle value of the same trajectory,
-    over abs(c) <= 1; `digit_kept_extrapolated` beyond it. Roles are assigned on as many
-    trajectories as are scored.
+    Scores are those of `role_correlations` and `role_effects`, and `digit_kept`: the share of
+    images in which the classifier sees the digit that it sees at the middle value of the same
+    trajectory, over abs(c) <= 1; `digit_kept_extrapolated` beyond it. Roles are assigned on as many
+    trajectories as are scored. `warp_residual` is what `affine_residual` leaves of the change from
+    -1 to 1, on average over the codes.
     """
-    shapes, kept = [], []
+    shapes, kept, categories, residuals = [], [], [], []
+    low, high = np.abs(values + 1).argmin(), np.abs(values - 1).argmin()
     for code in range(layout.continuous):
         rows = 2 * num_trajectories
         latents = continuous_traversal(layout, code, list(values), rows, noise_prior, rng)
         images = generate(generator, latents)
+        scored_images = images[num_trajectories:]
         shapes.append(_measure(images))
-        kept.append(_keeps_digit(images[num_trajectories:], classifier))
+        kept.append(_keeps_digit(scored_images, classifier))
+        categories.append(_categories(layout, latents[num_trajectories:, 0]))
+        residuals.append(affine_residual(scored_images[:, low], scored_images[:, high]))
     measured, same = np.stack(shapes), np.stack(kept)
     assigning, scored = measured[:, :num_trajectories], measured[:, num_trajectories:]
     roles = assign_roles(assigning, values, SHAPES)
     inside = trained_range(values)
     scores = role_correlations(scored, values, SHAPES, roles)
+    scores |= role_effects(scored, np.stack(categories), values, SHAPES, roles)
+    scores["warp_residual"] = float(np.mean(residuals))
     scores["digit_kept"] = float(same[..., inside].mean())
     scores["digit_kept_extrapolated"] = float(same[..., ~inside].mean())
     return ContinuousScores(scores, roles, leakage_matrix(scored, values))
+
+
+def _categories(
+    layout: CodeLayout, latents: Float[Tensor, "row latent"]
+) -> Int[np.ndarray, " row"]:
+    """Category of c1 of each row; all the same in a layout without categories."""
+    if not layout.categorical:
+        return np.zeros(len(latents), dtype=np.int64)
+    return latents[:, layout.categorical_slice(0)].argmax(dim=1).cpu().numpy()
 
 
 def _measure(

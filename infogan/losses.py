@@ -68,3 +68,28 @@ def bounds(
     log_std = q.log_std if learned_std else torch.zeros_like(q.log_std)
     continuous = continuous_bound(split_continuous(layout, latents), q.mean, log_std)
     return categorical, continuous
+
+
+def information(logits: Float[Tensor, "batch size"]) -> Float[Tensor, ""]:
+    """Mutual information of images and categories under Q, over the batch, in nats.
+
+    H(E[Q(c|x)]) - E[H(Q(c|x))]: at most log(size), when every image has one sure category and all
+    are equally used (regularised information maximisation, Krause et al. 2010).
+    """
+    log_q = logits.log_softmax(dim=1)
+    log_marginal = log_q.logsumexp(dim=0) - math.log(len(logits))
+    marginal_entropy = -(log_marginal.exp() * log_marginal).sum()
+    conditional_entropy = -(log_q.exp() * log_q).sum(dim=1).mean()
+    return marginal_entropy - conditional_entropy
+
+
+def inconsistency(
+    logits: Float[Tensor, "batch size"], mapped_logits: Float[Tensor, "batch size"]
+) -> Float[Tensor, ""]:
+    """Cross-entropy of Q on mapped images against Q on the images themselves, in nats.
+
+    The answer to the unmapped image is the target and receives no gradient (self-augmented
+    training, Hu et al. 2017).
+    """
+    target = logits.softmax(dim=1).detach()
+    return -(target * mapped_logits.log_softmax(dim=1)).sum(dim=1).mean()

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
 from infogan.classifier import Classifier
@@ -22,6 +21,8 @@ from infogan.generation import continuous_code_scores, generated_accuracy, gener
 from infogan.networks import Discriminator, Generator
 from infogan.params import Params
 from infogan.randomness import random_stream
+from infogan.refitting import refit_recognition
+from infogan.runtime import Backend
 from infogan.shape_effects import Role
 
 # Values of a continuous code along a trajectory: from -2 to 2, as far as the paper shows.
@@ -53,16 +54,17 @@ def measure_run(
     test: Split,
     params: Params,
     seed: int,
-    device: torch.device,
+    backend: Backend,
     progress: Callable[[str], None],
 ) -> Measurements:
-    """All measurements of a run, each with random numbers of its own, the networks on `device`.
+    """All measurements of a run, each with random numbers of its own; networks on the device.
 
     Of the training images the first `params.evaluate.num_samples` serve: to fit the map from
     category to class, and as the real side of the Frechet distance. `progress` is told what comes
     next.
     """
     layout, prior = params.codes.layout, params.codes.noise_prior
+    device = backend.device
     num_samples = params.evaluate.num_samples
     result = Measurements()
 
@@ -85,6 +87,18 @@ def measure_run(
     result.metrics |= bound_scores(
         generator, discriminator, layout, prior, num_samples, rng, learned_std=learned
     )
+
+    # How much another Q, trained longer, could know of them.
+    progress("training Q on the frozen generator")
+    rng = random_stream(seed, "evaluate/refit", device)
+    refit_steps = params.evaluate.refit_steps
+    refitted = refit_recognition(generator, discriminator, params, refit_steps, rng, backend)
+    scores = bound_scores(generator, refitted, layout, prior, num_samples, rng, learned_std=True)
+    result.metrics |= {
+        f"{key.removesuffix('_nats')}_refit_nats": value
+        for key, value in scores.items()
+        if "fitted" not in key
+    }
 
     # What G makes of the codes.
     if layout.categorical:

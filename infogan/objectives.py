@@ -13,19 +13,28 @@ from infogan.params import Params
 
 @dataclass(frozen=True)
 class Objective:
-    """The weights of the bound in Eq. 6, and who maximises it besides Q's head."""
+    """The weights of the bound in Eq. 6, who maximises it besides Q's head, and our additions."""
 
     lambda_disc: float
     lambda_cont: float
+    lambda_information: float
+    lambda_consistency: float
     generator_learns_bound: bool
     trunk_learns_bound: bool
 
+    @property
+    def learns_from_real_images(self) -> bool:
+        """Whether Q is also trained on real images."""
+        return self.lambda_information > 0 or self.lambda_consistency > 0
+
 
 def _infogan(params: Params) -> Objective:
-    """Eq. 6: V(D, G) - lambda L_I(G, Q)."""
+    """Eq. 6: V(D, G) - lambda L_I(G, Q); and what Q learns from real images, if anything."""
     return Objective(
         lambda_disc=params.lambda_disc,
         lambda_cont=params.lambda_cont,
+        lambda_information=params.lambda_information,
+        lambda_consistency=params.lambda_consistency,
         generator_learns_bound=True,
         trunk_learns_bound=params.bound_trains_trunk,
     )
@@ -36,6 +45,8 @@ def _gan(params: Params) -> Objective:
     return Objective(
         lambda_disc=1.0,
         lambda_cont=1.0,
+        lambda_information=0.0,
+        lambda_consistency=0.0,
         generator_learns_bound=False,
         trunk_learns_bound=False,
     )

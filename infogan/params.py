@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
+from infogan.augmentation import AffineLimits
 from infogan.codes import CodeLayout, NoisePrior
 from infogan.datasets import DATASETS
 from infogan.errors import InfoGANError
@@ -83,6 +84,20 @@ class Training(_Section):
     log_every: Annotated[int, Field(ge=1)]
 
 
+class RealImages(_Section):
+    """The small affine maps of real images under which Q's answer should stay the same."""
+
+    rotation: Weight
+    shear: Weight
+    scale: Fraction
+    shift: Weight
+
+    @property
+    def limits(self) -> AffineLimits:
+        """The same values as `random_affine` takes them."""
+        return AffineLimits(**self.model_dump())
+
+
 class Traverse(_Section):
     """Size and range of the grids that vary one code."""
 
@@ -109,6 +124,7 @@ class Evaluate(_Section):
 
     num_samples: Annotated[int, Field(ge=100)]
     num_trajectories: Annotated[int, Field(ge=1)]
+    refit_steps: Count
 
 
 def _check_threads(value: object) -> object:
@@ -134,10 +150,13 @@ class Params(_Section):
     num_steps: Annotated[int, Field(ge=1)]
     lambda_disc: Weight
     lambda_cont: Weight
+    lambda_information: Weight
+    lambda_consistency: Weight
     bound_trains_trunk: bool
     codes: Codes
     networks: Networks
     training: Training
+    real_images: RealImages
     traverse: Traverse
     classifier: Classifying
     evaluate: Evaluate

@@ -1,6 +1,7 @@
 """A report made from what the runs left: which figures, and the text that holds the tables."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,10 @@ def read_run(folder: Path, objective: str, seed: int) -> Run:
 
 def all_metrics(runs: list[Run]) -> results.RunMetrics:
     """The metrics of every run, by objective and seed."""
-    return {(run.objective, run.seed): run.record["metrics"] for run in runs}
+    return {
+        (run.objective, run.seed): run.record["metrics"] | results.convergence(run.curves)
+        for run in runs
+    }
 
 
 def all_curves(runs: list[Run]) -> pd.DataFrame:
@@ -119,14 +123,14 @@ def draw(
     for objective, run in first.items() if layout.categorical else ():
         pictures[f"confusion_{objective}"] = figures.confusion_figure(
             np.array(run.record["contingency"]),
-            category_order(run),
+            category_order(run.record["category_to_class"]),
             data_set.class_names,
             f"Test images by category of c1: {objective}, seed {run.seed}",
         )
         seeds = [run for run in runs if run.objective == objective]
         if len(seeds) > 1:
             pictures[f"seeds_{objective}"] = figures.seeds_figure(
-                {run.seed: run.grids["c1"][:, category_order(run)] for run in seeds},
+                {run.seed: _ordered(run) for run in seeds},
                 {run.seed: run.record["metrics"]["accuracy_matched"] for run in seeds},
             )
     return pictures
@@ -188,8 +192,8 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
     main = next(iter(first.values()))
     panels = []
     for objective, run in first.items() if layout.categorical else ():
-        order = category_order(run)
         mapping = run.record["category_to_class"]
+        order = category_order(mapping)
         labels = [
             "-" if mapping[category] == UNMATCHED else data_set.class_names[mapping[category]]
             for category in order
@@ -213,10 +217,14 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
     ]
 
 
-def category_order(run: Run) -> list[int]:
-    """Categories by the class that they match, those without one last."""
-    mapping = run.record["category_to_class"]
+def category_order(mapping: Sequence[int]) -> list[int]:
+    """Categories by the class that they match in `category_to_class`, those without one last."""
     return sorted(range(len(mapping)), key=lambda i: (mapping[i] == UNMATCHED, mapping[i]))
+
+
+def _ordered(run: Run) -> UInt8[np.ndarray, "row column channel height width"]:
+    """The grid of c1, its columns in the order of the classes."""
+    return run.grids["c1"][:, category_order(run.record["category_to_class"])]
 
 
 def _leakage_table(runs: list[Run], params: Params) -> str:

@@ -9,14 +9,15 @@ decides it, with the direction, on one set of trajectories and the trained range
 trajectories are then scored by `role_correlations`, whose sign is against the assigned direction: a
 code that leans some digits left and others right scores near 0. The trained range, abs(c) <= 1, and
 the extrapolated one, 1 < abs(c) <= 2 with both its sides together, are scored apart. A rank
-correlation says how steadily a shape follows a code, and nothing about how far it goes.
+correlation says how steadily a shape follows a code, and nothing about how far it goes: a code of
+an ordinary GAN moves a shape steadily too, by next to nothing. `role_effects` says how far.
 """
 
 from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
@@ -131,3 +132,65 @@ def role_correlations(
             correlation = rank_correlation(shape[:, inside], values[inside])
             scores[f"{name}_spearman{suffix}"] = role.sign * correlation
     return scores
+
+
+def role_effects(
+    measured: Float[np.ndarray, "code trajectory position shape"],
+    categories: Int[np.ndarray, "code trajectory"],
+    values: Float[np.ndarray, " position"],
+    shapes: Sequence[str],
+    roles: dict[str, Role | None],
+) -> dict[str, float]:
+    """How much of a shape each role's code decides, over the trained range.
+
+    `<role>_share`: the first-order Sobol index, Var(E[shape | code]) / Var(shape), among images of
+    one category, for the codes' and the noise's prior; 1 if the shape depends on the code alone, 0
+    if not at all. `<role>_change`: mean change of the shape from code -1 to 1, in the assigned
+    direction and the shape's unit, by the least-squares line. `categories` are the trajectories'.
+    """
+    inside = trained_range(values)
+    scores = {}
+    for name, role in roles.items():
+        if role is None:
+            continue
+        shape = measured[role.code][:, inside, shapes.index(name)]
+        scores[f"{name}_share"] = variance_share(shape, categories[role.code])
+        slope = np.polyfit(values[inside], shape.mean(axis=0), 1)[0]
+        scores[f"{name}_change"] = float(role.sign * 2 * slope)
+    return scores
+
+
+def variance_share(
+    measured: Float[np.ndarray, "trajectory position"],
+    categories: Int[np.ndarray, " trajectory"],
+) -> float:
+    """Share of the variance within a category that the position along the trajectory explains.
+
+    Among n trajectories of one category their average follows the position with a variance that
+    exceeds the share's by noise; that part, the remaining variance over n, is taken off, so that a
+    code without effect scores 0 on average. Categories are weighted by their trajectories; those
+    with a single one are left out. 0 where nothing varies.
+    """
+    explained = total = 0.0
+    for category in np.unique(categories):
+        rows = measured[categories == category]
+        if len(rows) < 2:
+            continue
+        between = rows.mean(axis=0).var()
+        within = rows.var(axis=0, ddof=1).mean()
+        explained += len(rows) * (between - _trajectory_noise(rows))
+        total += len(rows) * (between + within)
+    return float(explained / total) if total > 0 else 0.0
+
+
+def _trajectory_noise(rows: Float[np.ndarray, "trajectory position"]) -> float:
+    """Variance over positions of the average trajectory that is due to their finite number.
+
+    A trajectory's own level shifts all positions alike and adds nothing.
+    """
+    interaction = rows - rows.mean(axis=1, keepdims=True) - rows.mean(axis=0) + rows.mean()
+    num_rows, num_positions = rows.shape
+    if num_positions < 2:
+        return 0.0
+    variance = (interaction**2).sum() / ((num_rows - 1) * (num_positions - 1))
+    return float(variance / num_rows * (num_positions - 1) / num_positions)

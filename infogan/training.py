@@ -7,20 +7,31 @@ package knows no logger.
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from infogan.augmentation import random_affine
 from infogan.codes import CodeLayout, Recognition, sample, split_recognition
 from infogan.datasets import lookup, scale
 from infogan.errors import InfoGANError
-from infogan.losses import bounds, discriminator_loss, generator_loss
+from infogan.losses import (
+    bounds,
+    discriminator_loss,
+    generator_loss,
+    inconsistency,
+    information,
+)
 from infogan.networks import TABLES, Discriminator, Generator, Table, build_networks
 from infogan.objectives import Objective
+from infogan.optimisation import MasterWeights
 from infogan.params import Params, Training
 from infogan.randomness import derive_seed, random_stream
 from infogan.runtime import Backend
+from infogan.snapshot import Snapshot, Snapshots
 
 Measures = dict[str, Float[Tensor, ""]]
 Log = Callable[[int, dict[str, float]], None]
@@ -28,12 +39,27 @@ Log = Callable[[int, dict[str, float]], None]
 
 @dataclass(frozen=True)
 class Players:
-    """The networks and the optimisers that own them."""
+    """The networks, which compute in the backend's precision, and their weights in float32."""
 
     generator: Generator
     discriminator: Discriminator
-    generator_optimizer: torch.optim.Optimizer
-    discriminator_optimizer: torch.optim.Optimizer
+    generator_weights: MasterWeights
+    discriminator_weights: MasterWeights
+
+    def state(self) -> dict[str, Tensor]:
+        """All that the next step depends on, besides the random streams."""
+        return {f"generator.{k}": v for k, v in self.generator_weights.state().items()} | {
+            f"discriminator.{k}": v for k, v in self.discriminator_weights.state().items()
+        }
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Take up a `state` again."""
+        for name in ("generator", "discriminator"):
+            weights: MasterWeights = getattr(self, f"{name}_weights")
+            prefix = f"{name}."
+            weights.load_state(
+                {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
+            )
 
 
 @dataclass(frozen=True)
@@ -53,6 +79,12 @@ class Game:
         """One batch of (z, c) from the prior."""
         codes = self.params.codes
         return sample(self.layout, self.params.training.batch_size, codes.noise_prior, rng)
+
+    def generate(
+        self, generator: Generator, latents: Float[Tensor, "batch latent"]
+    ) -> Float[Tensor, "batch channel height width"]:
+        """G(z, c), in the backend's precision."""
+        return generator(latents.to(self.backend.precision))
 
     def recognise(
         self, discriminator: Discriminator, features: Float[Tensor, "batch feature"]
@@ -81,37 +113,38 @@ def train_step(
 ) -> Measures:
     """Update D and Q, then G; returns both losses and both bounds, as they were before."""
     generator, discriminator = players.generator, players.discriminator
+    real_images = real_images.to(game.backend.precision)
 
     # Teach D to tell real from fake, and Q to read the codes of the fake images.
     latents = game.sample_latents(rng)
     reuse = not game.params.training.fresh_latents
-    with game.backend.autocast():
-        with torch.set_grad_enabled(reuse):
-            fake_images = generator(latents)
-        # Release: real and fake images pass apart, each normalised by its own batch statistics.
-        real_logits = discriminator.decide(discriminator.trunk(real_images)).float()
-        features = discriminator.trunk(fake_images.detach())
-        fake_logits = discriminator.decide(features).float()
-        if not game.objective.trunk_learns_bound:
-            features = features.detach()
-        q = game.recognise(discriminator, features)
+    with torch.set_grad_enabled(reuse):
+        fake_images = game.generate(generator, latents)
+    # Release: real and fake images pass apart, each normalised by its own batch statistics.
+    real_features = discriminator.trunk(real_images)
+    real_logits = discriminator.decide(real_features).float()
+    features = discriminator.trunk(fake_images.detach())
+    fake_logits = discriminator.decide(features).float()
+    if not game.objective.trunk_learns_bound:
+        features = features.detach()
+    categorical, continuous = game.bounds(latents, game.recognise(discriminator, features))
     real_fake_loss = discriminator_loss(real_logits, fake_logits)
-    categorical, continuous = game.bounds(latents, q)
-    _descend(players.discriminator_optimizer, real_fake_loss - game.weigh(categorical, continuous))
+    loss = real_fake_loss - game.weigh(categorical, continuous)
+    if game.objective.learns_from_real_images:
+        loss = loss + real_image_loss(discriminator, game, real_images, real_features, rng)
+    players.discriminator_weights.descend(loss)
 
     # Teach G to pass for real, and to make images from which Q can read the codes.
     discriminator.requires_grad_(False)
-    with game.backend.autocast():
-        if not reuse:
-            latents = game.sample_latents(rng)
-            fake_images = generator(latents)
-        features = discriminator.trunk(fake_images)
-        fooling_loss = generator_loss(discriminator.decide(features).float())
-        loss = fooling_loss
-        if game.objective.generator_learns_bound:
-            q = game.recognise(discriminator, features)
-            loss = loss - game.weigh(*game.bounds(latents, q))
-    _descend(players.generator_optimizer, loss)
+    if not reuse:
+        latents = game.sample_latents(rng)
+        fake_images = game.generate(generator, latents)
+    features = discriminator.trunk(fake_images)
+    fooling_loss = generator_loss(discriminator.decide(features).float())
+    loss = fooling_loss
+    if game.objective.generator_learns_bound:
+        loss = loss - game.weigh(*game.bounds(latents, game.recognise(discriminator, features)))
+    players.generator_weights.descend(loss)
     discriminator.requires_grad_(True)
 
     measures = {"discriminator_loss": real_fake_loss, "generator_loss": fooling_loss}
@@ -122,6 +155,29 @@ def train_step(
     return {name: value.detach() for name, value in measures.items()}
 
 
+def real_image_loss(
+    discriminator: Discriminator,
+    game: Game,
+    real_images: Float[Tensor, "batch channel height width"],
+    features: Float[Tensor, "batch feature"],
+    rng: torch.Generator,
+) -> Float[Tensor, ""]:
+    """Deviation: Q also learns from real images, of which it is otherwise told nothing.
+
+    It is to sort them into equally large categories without doubt, and to sort an image and its
+    small affine map alike; `features` are the trunk's of `real_images`.
+    """
+    mapped = random_affine(real_images.float(), game.params.real_images.limits, rng)
+    mapped_features = discriminator.trunk(mapped.to(game.backend.precision))
+    logits = game.recognise(discriminator, features).logits
+    mapped_logits = game.recognise(discriminator, mapped_features).logits
+    loss = torch.zeros((), device=features.device)
+    for code, mapped_code in zip(logits, mapped_logits, strict=True):
+        loss = loss + game.objective.lambda_consistency * inconsistency(code, mapped_code)
+        loss = loss - game.objective.lambda_information * information(code)
+    return loss
+
+
 def train(
     images: UInt8[Tensor, "image channel height width"],
     params: Params,
@@ -129,11 +185,14 @@ def train(
     seed: int,
     backend: Backend,
     log: Log,
+    snapshots: Snapshots | None = None,
 ) -> tuple[Generator, Discriminator]:
-    """Play the whole game on `images` and return G and D with Q.
+    """Play the whole game on `images` and return G and D with Q, in float32.
 
-    `log` receives the number of steps done and the means since its last call. Raises
-    InfoGANError when there are too few images for a batch, or at a non-finite loss.
+    `log` receives the number of steps done and the means since its last call. With `snapshots`,
+    goes on where an earlier call with the same arguments was cut off, and ends in the same bits;
+    `log` then receives the earlier means first. Raises InfoGANError when there are too few images
+    for a batch, or at a non-finite loss, and Interrupted when the snapshots were asked to stop.
     """
     data_set = lookup(params.dataset)
     players = make_players(TABLES[data_set.networks], params, seed, backend)
@@ -143,37 +202,85 @@ def train(
         len(images), params.training.batch_size, random_stream(seed, "batches"), backend.device
     )
     rng = random_stream(seed, "latents", backend.device)
+    progress = _Progress(log, params)
+    if snapshots is not None and (snapshot := snapshots.load()) is not None:
+        _resume(snapshot, players, rng, progress)
 
-    sums: dict[str, Tensor] = {}
-    since_log = 0
-    for done in range(1, params.num_steps + 1):
-        real_images = scale(images[next(batches)], data_set.value_range)
-        for name, value in train_step(players, game, real_images, rng).items():
-            sums[name] = sums.get(name, 0) + value
-        since_log += 1
-        if done % params.training.log_every == 0 or done == params.num_steps:
-            means = {name: (total / since_log).item() for name, total in sums.items()}
-            _check_finite(done, means)
-            log(done, means)
-            sums, since_log = {}, 0
+    for indices in islice(batches, progress.step, params.num_steps):
+        real_images = scale(images[indices], data_set.value_range)
+        progress.add(train_step(players, game, real_images, rng))
+        if snapshots is not None:
+            snapshots.after_step(partial(_take_snapshot, players, rng, progress))
+
+    players.generator_weights.restore()
+    players.discriminator_weights.restore()
     _check_weights(players)
     return players.generator, players.discriminator
 
 
+class _Progress:
+    """Steps done, what was logged, and the sums since."""
+
+    def __init__(self, log: Log, params: Params) -> None:
+        self.log, self.every, self.num_steps = log, params.training.log_every, params.num_steps
+        self.step = self.since_log = 0
+        self.sums: dict[str, Tensor] = {}
+        self.logged: list[tuple[int, dict[str, float]]] = []
+
+    def add(self, measures: Measures) -> None:
+        """Count one step; log the means when they are due."""
+        for name, value in measures.items():
+            self.sums[name] = self.sums.get(name, 0) + value
+        self.step += 1
+        self.since_log += 1
+        if self.step % self.every == 0 or self.step == self.num_steps:
+            means = {name: (total / self.since_log).item() for name, total in self.sums.items()}
+            _check_finite(self.step, means)
+            self.sums, self.since_log = {}, 0
+            self.write(self.step, means)
+
+    def write(self, step: int, means: dict[str, float]) -> None:
+        """Log one line of means, and remember it."""
+        self.logged.append((step, means))
+        self.log(step, means)
+
+
+def _take_snapshot(players: Players, rng: torch.Generator, progress: _Progress) -> Snapshot:
+    tensors = players.state() | {f"sum.{name}": total for name, total in progress.sums.items()}
+    tensors["latents"] = rng.get_state()
+    tensors["since_log"] = torch.tensor(progress.since_log)
+    return Snapshot(progress.step, tensors, progress.logged)
+
+
+def _resume(
+    snapshot: Snapshot, players: Players, rng: torch.Generator, progress: _Progress
+) -> None:
+    players.load_state(snapshot.tensors)
+    rng.set_state(snapshot.tensors["latents"])
+    progress.step, progress.since_log = snapshot.step, int(snapshot.tensors["since_log"])
+    progress.sums = {
+        name.removeprefix("sum."): total.to(rng.device)
+        for name, total in snapshot.tensors.items()
+        if name.startswith("sum.")
+    }
+    for step, means in snapshot.log:
+        progress.write(step, means)
+
+
 def make_players(table: Table, params: Params, seed: int, backend: Backend) -> Players:
-    """Networks initialised from the seed, on the device, each with its Adam optimiser."""
+    """Networks initialised from the seed, on the device, each with its weights and their Adam."""
     generator, discriminator = build_networks(
         table, params.codes.layout, params.networks.options, derive_seed(seed, "initialisation")
     )
-    generator.to(backend.device)
-    discriminator.to(backend.device)
+    for network in (generator, discriminator):
+        network.to(backend.device).to(memory_format=torch.channels_last)
     training = params.training
     return Players(
         generator,
         discriminator,
-        _adam(generator, training.generator_lr, training),
+        _with_adam(generator, training.generator_lr, training, backend),
         # Release: D's optimiser owns the trunk and both heads.
-        _adam(discriminator, training.discriminator_lr, training),
+        _with_adam(discriminator, training.discriminator_lr, training, backend),
     )
 
 
@@ -193,16 +300,15 @@ def shuffled_batches(
         yield from order[: num_images - num_images % batch_size].split(batch_size)
 
 
-def _adam(network: torch.nn.Module, lr: float, training: Training) -> torch.optim.Adam:
+def _with_adam(
+    network: torch.nn.Module, lr: float, training: Training, backend: Backend
+) -> MasterWeights:
     betas = (training.adam_beta1, training.adam_beta2)
-    return torch.optim.Adam(network.parameters(), lr=lr, betas=betas, fused=True)
-
-
-def _descend(optimizer: torch.optim.Optimizer, loss: Float[Tensor, ""]) -> None:
-    """One step of the optimiser down the gradient of `loss`."""
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
+    return MasterWeights(
+        network,
+        backend.precision,
+        partial(torch.optim.Adam, lr=lr, betas=betas, fused=True),
+    )
 
 
 def _check_finite(step: int, means: dict[str, float]) -> None:

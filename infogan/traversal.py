@@ -74,7 +74,7 @@ def generate(
     """Images G(z, c) of a grid of latents, in the data set's value range, on the CPU."""
     device = next(generator.parameters()).device
     batches = latents.flatten(0, -2).split(batch_size)
-    with torch.inference_mode():
+    with torch.no_grad():
         images = torch.cat([generator(batch.to(device)).cpu() for batch in batches])
     return images.unflatten(0, latents.shape[:-1])
 

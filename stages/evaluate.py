@@ -20,7 +20,8 @@ from stages import run_stage, stage_parser
 def main(args: argparse.Namespace) -> None:
     """Measure, and write measurements.json."""
     params = load_params(args.params)
-    device = resolve(params.runtime).device
+    backend = resolve(params.runtime)
+    device = backend.device
     generator, discriminator = load_weights(args.weights, params)
     measurements = measure_run(
         generator.to(device),
@@ -31,7 +32,7 @@ def main(args: argparse.Namespace) -> None:
         load_split(args.data, params.dataset, "test"),
         params,
         args.seed,
-        device,
+        backend,
         lambda what: print(f"evaluate {args.out.name}  {what} ...", flush=True),
     )
     args.out.mkdir(parents=True, exist_ok=True)

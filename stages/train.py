@@ -1,8 +1,15 @@
 """Stage `train`: one objective and one seed; final weights, and the log while it runs."""
 
 import argparse
+import hashlib
 import json
+import os
+import signal
+import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from pathlib import Path
 
 from dvclive import Live
@@ -12,6 +19,7 @@ from infogan.datasets import load_images
 from infogan.objectives import load_objective
 from infogan.params import load_params
 from infogan.runtime import resolve
+from infogan.snapshot import Interrupted, Snapshots
 from infogan.training import train
 from stages import run_stage, stage_parser
 
@@ -19,28 +27,90 @@ SECONDS_PER_LINE = 5.0
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train, log to DVCLive and to the terminal, write weights and environment."""
+    """Train, log to DVCLive and to the terminal, write weights and environment.
+
+    Goes on from a snapshot that an earlier, interrupted run left.
+    """
     params = load_params(args.params)
     objective = load_objective(args.objective)
     images = load_images(args.data, params.dataset, "train")
     backend = resolve(params.runtime)
+    run = args.out.name
 
     args.out.mkdir(parents=True, exist_ok=True)
-    progress = Progress(args.out.name, params.num_steps)
     where = ", ".join(f"{key} {value}" for key, value in list(backend.describe().items())[:4])
-    print(f"train {args.out.name}  {params.num_steps} steps: {where}", flush=True)
-    with Live(str(args.out), dvcyaml=False, save_dvc_exp=False) as live:
+    print(f"train {run}  {params.num_steps} steps: {where}", flush=True)
+    identity = {
+        "parameters": params.model_dump(include=DECIDING_PARAMETERS),
+        "objective": asdict(objective),
+        "seed": args.seed,
+        "data": hashlib.sha256(images.numpy().data).hexdigest(),
+        "code": digest_of_code(),
+        "environment": backend.describe(),
+    }
+    snapshots = Snapshots(
+        resume_folder(), run, identity, lambda text: print(f"train {run}  {text}", flush=True)
+    )
+    progress = Progress(run, params.num_steps)
+    with (
+        Live(str(args.out), dvcyaml=False, save_dvc_exp=False) as live,
+        stopping_gracefully(snapshots),
+    ):
 
         def log(step: int, means: dict[str, float]) -> None:
             live.step = step
             for name, value in means.items():
                 live.log_metric(name, value)
             live.make_summary()
-            progress.show(step, means)
+            progress.show(step, means, is_news=step > snapshots.resumed_step)
 
-        generator, discriminator = train(images, params, objective, args.seed, backend, log)
-    save_weights(args.out / "weights.safetensors", generator, discriminator, params)
+        networks = train(images, params, objective, args.seed, backend, log, snapshots)
+    save_weights(args.out / "weights.safetensors", *networks, params)
     (args.out / "environment.json").write_text(json.dumps(backend.describe(), indent=2) + "\n")
+    snapshots.discard()
+
+
+# As the stage's `params` in dvc.yaml.
+DECIDING_PARAMETERS = {"dataset", "num_steps", "codes", "networks", "training", "real_images"}
+
+
+def resume_folder() -> Path:
+    """Where unfinished trainings wait: beside the pipeline, also for an experiment's own copy."""
+    return Path(os.environ.get("DVC_ROOT", ".")) / ".resume"
+
+
+def digest_of_code() -> str:
+    """SHA-256 of the sources of all our modules that are loaded."""
+    ours = {
+        module.__file__
+        for name, module in sys.modules.items()
+        if name.split(".")[0] in ("infogan", "stages") and getattr(module, "__file__", None)
+    }
+    digest = hashlib.sha256(Path(__file__).read_bytes())
+    for file in sorted(str(path) for path in ours):
+        digest.update(Path(file).read_bytes())
+    return digest.hexdigest()
+
+
+@contextmanager
+def stopping_gracefully(snapshots: Snapshots) -> Iterator[None]:
+    """Let Ctrl-C, `dvc queue kill` and SIGTERM end the training at a snapshot; twice, at once."""
+
+    def request_stop(number: int, frame: object) -> None:
+        snapshots.stop_requested = True
+        for signal_number, handler in before.items():
+            signal.signal(signal_number, handler)
+
+    signals = (signal.SIGINT, signal.SIGTERM)
+    before = {number: signal.signal(number, request_stop) for number in signals}
+    try:
+        yield
+    except Interrupted as stop:
+        print(f"train {snapshots.run}  {stop}", file=sys.stderr, flush=True)
+        raise SystemExit(130) from None
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 class Progress:
@@ -48,16 +118,19 @@ class Progress:
 
     def __init__(self, run: str, num_steps: int) -> None:
         self.run, self.num_steps = run, num_steps
-        self.started = self.shown = time.monotonic()
+        self.shown = time.monotonic()
         self.shown_step = 0
 
-    def show(self, step: int, means: dict[str, float]) -> None:
+    def show(self, step: int, means: dict[str, float], *, is_news: bool = True) -> None:
         """Print, unless the last line is recent and this is not the last step."""
         now = time.monotonic()
+        if not is_news:
+            self.shown, self.shown_step = now, step
+            return
         if now - self.shown < SECONDS_PER_LINE and step < self.num_steps:
             return
         speed = (step - self.shown_step) / max(now - self.shown, 1e-9)
-        left = (self.num_steps - step) * (now - self.started) / step
+        left = (self.num_steps - step) / speed
         values = "  ".join(f"{SHORT_NAMES[name]} {value:.2f}" for name, value in means.items())
         clock = f"{int(left) // 60}:{int(left) % 60:02d}"
         print(

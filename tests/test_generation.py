@@ -112,12 +112,20 @@ def test_codes_that_lean_and_widen_are_found_and_score_near_one():
         widen, lean = latents[:, LAYOUT.continuous_slice].T
         return draw_bar(-0.15 * lean, 5 + widen)
 
-    result = scores(draw)
+    # Enough for several trajectories of each category.
+    result = scores(draw, num_trajectories=40)
     assert result.roles["slant"] == (1, -1)
     assert result.roles["width"] == (0, 1)
     for name in ("slant", "width"):
         assert result.scores[f"{name}_spearman"] == pytest.approx(1, abs=0.05)
         assert result.scores[f"{name}_spearman_extrapolated"] == pytest.approx(1, abs=0.05)
+        # The codes alone decide these shapes.
+        assert result.scores[f"{name}_share"] == pytest.approx(1, abs=0.05)
+    # By hand: 0.15 radians and 2 pixels per unit of code, over two units.
+    assert result.scores["slant_change"] == pytest.approx(0.3, abs=0.03)
+    assert result.scores["width_change"] == pytest.approx(4, abs=0.4)
+    # To lean or to move two strokes apart is an affine map, but for the strokes' thickness.
+    assert result.scores["warp_residual"] < 0.3
     assert result.leakage.shape == (2, len(SHAPES))
     assert result.leakage[1, SHAPES.index("slant")] == pytest.approx(-1, abs=0.05)
     assert abs(result.leakage[0, SHAPES.index("slant")]) < 0.5
@@ -128,6 +136,8 @@ def test_codes_that_do_nothing_score_zero():
     result = scores(lambda latents: constant.expand(len(latents), -1, -1, -1))
     assert result.scores["slant_spearman"] == 0
     assert result.scores["width_spearman"] == 0
+    for name in ("slant_share", "slant_change", "width_share", "width_change", "warp_residual"):
+        assert result.scores[name] == pytest.approx(0, abs=1e-6)
     assert result.scores["digit_kept"] == 1
 
 

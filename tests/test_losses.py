@@ -1,5 +1,6 @@
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import cross_entropy
@@ -11,6 +12,8 @@ from infogan.losses import (
     continuous_bound,
     discriminator_loss,
     generator_loss,
+    inconsistency,
+    information,
 )
 
 LAYOUT = CodeLayout(noise=4, categorical=(5, 3), continuous=2)
@@ -255,3 +258,133 @@ def test_the_bound_of_codes_that_are_not_there_is_zero(layout, learned_std):
     )
     assert (categorical.item() == 0) == (not layout.categorical)
     assert (continuous.item() == 0) == (not layout.continuous)
+
+
+# What Q learns from real images.
+
+
+def entropy(probabilities):
+    """Along the last axis, in nats."""
+    return -(probabilities * np.log(probabilities)).sum(axis=-1)
+
+
+@pytest.mark.parametrize("size", [2, 5, 10])
+def test_information_of_sure_and_balanced_answers_is_log_size(size):
+    assert information(100 * codes_of(size, 3 * size)).item() == pytest.approx(math.log(size))
+
+
+def test_information_of_answers_that_use_two_of_five_categories_is_log_2():
+    assert information(100 * one_hot(3 * (torch.arange(8) % 2), 5)).item() == pytest.approx(
+        math.log(2)
+    )
+
+
+@pytest.mark.parametrize(
+    "answer", [[0.0] * 5, [0.0, 100.0, 0.0, 0.0, 0.0], [0.3, -1.2, 2.0, 0.1, 0.9]]
+)
+def test_information_is_zero_where_all_answers_are_the_same(answer):
+    logits = torch.tensor(answer).expand(7, 5)
+    assert information(logits).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_information_of_one_image_is_zero():
+    assert information(torch.randn(1, 5, generator=seeded())).item() == pytest.approx(0, abs=1e-6)
+
+
+def test_information_is_the_entropy_of_the_mean_less_the_mean_entropy():
+    logits = 2 * torch.randn(13, 5, generator=seeded())
+    q = np.exp(logits.double().numpy())
+    q /= q.sum(axis=1, keepdims=True)
+    expected = entropy(q.mean(axis=0)) - entropy(q).mean()
+    assert 0.1 < expected < math.log(5) - 0.1
+    assert information(logits).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_information_of_answers_that_are_right_with_a_known_chance_is_its_closed_form():
+    # 0.9 for its own category and 0.025 for each of the 4 others, all categories equally often.
+    q = 0.875 * codes_of(5, 20) + 0.025
+    expected = math.log(5) + 0.9 * math.log(0.9) + 0.1 * math.log(0.025)
+    assert information(q.log()).item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_information_does_not_change_when_all_logits_shift():
+    logits = torch.randn(13, 5, generator=seeded())
+    shifted = information(logits + 50 * torch.arange(13)[:, None])
+    assert shifted.item() == pytest.approx(information(logits).item(), abs=1e-4)
+
+
+@pytest.mark.parametrize("logit", [1e4, 1e30])
+def test_information_and_its_gradient_stay_finite_at_extreme_logits(logit):
+    logits = (logit * codes_of(3, 7)).requires_grad_()
+    value = information(logits)
+    value.backward()
+    assert value.isfinite()
+    assert logits.grad.isfinite().all()
+
+
+def test_climbing_information_makes_answers_sure_and_uses_every_category():
+    logits = 0.1 * torch.randn(12, 3, generator=seeded()) + torch.tensor([1.0, 0.0, 0.0])
+    assert (logits.argmax(dim=1) == 0).all()
+    for _ in range(300):
+        logits = logits.detach().requires_grad_()
+        information(logits).backward()
+        logits = logits + 5 * logits.grad
+    q = logits.softmax(dim=1)
+    assert q.max(dim=1).values.min() > 0.95
+    assert torch.bincount(q.argmax(dim=1), minlength=3).min() >= 2
+    assert information(logits) > 0.8 * math.log(3)
+
+
+def test_information_rises_towards_the_surer_answer_and_the_rarer_category():
+    # Two images lean to category 0, one to category 1 as clearly.
+    logits = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 1.0]], requires_grad=True)
+    information(logits).backward()
+    gradient = logits.grad
+    assert gradient.sum(dim=1).tolist() == pytest.approx([0.0] * 3, abs=1e-7)
+    assert gradient[2, 1] > gradient[0, 0] > 0
+
+
+def test_inconsistency_is_the_cross_entropy_of_both_answers():
+    # Q says 1/4, 3/4 of the image and 1/2, 1/2, then 1/8, 7/8 of the mapped one.
+    q = torch.tensor([[0.25, 0.75], [0.25, 0.75]])
+    mapped = torch.tensor([[0.5, 0.5], [0.125, 0.875]])
+    expected = (math.log(2) + 0.25 * math.log(8) + 0.75 * math.log(8 / 7)) / 2
+    assert inconsistency(q.log(), mapped.log()).item() == pytest.approx(expected, abs=1e-6)
+
+
+def test_inconsistency_is_torchs_cross_entropy_with_soft_targets():
+    logits, mapped = (2 * torch.randn(13, 5, generator=seeded(seed)) for seed in (0, 1))
+    expected = cross_entropy(mapped, logits.softmax(dim=1))
+    assert inconsistency(logits, mapped).item() == pytest.approx(expected.item(), abs=1e-5)
+    assert inconsistency(mapped, logits).item() != pytest.approx(expected.item(), abs=1e-2)
+
+
+def test_inconsistency_of_equal_answers_is_their_entropy_with_no_gradient():
+    logits = 2 * torch.randn(13, 5, generator=seeded())
+    mapped = (logits + 3).requires_grad_()  # a shift changes no answer
+    loss = inconsistency(logits, mapped)
+    loss.backward()
+    q = logits.softmax(dim=1).double().numpy()
+    assert loss.item() == pytest.approx(entropy(q).mean(), abs=1e-5)
+    assert mapped.grad.abs().max() < 1e-7
+
+
+def test_inconsistency_of_sure_and_equal_answers_is_zero():
+    sure = 200 * codes_of(5)
+    assert inconsistency(sure, sure).item() == 0.0
+
+
+def test_inconsistency_of_sure_and_unlike_answers_is_the_distance_of_the_logits():
+    sure = 200 * codes_of(5)
+    assert inconsistency(sure, sure.roll(1, dims=1)).item() == pytest.approx(200.0)
+
+
+def test_inconsistency_moves_the_answer_to_the_mapped_image_alone():
+    logits, mapped = (torch.randn(13, 5, generator=seeded(seed)) for seed in (0, 1))
+    logits.requires_grad_()
+    mapped.requires_grad_()
+    inconsistency(logits, mapped).backward()
+    assert logits.grad is None
+    # The gradient of a cross-entropy: answer less target, averaged over the images.
+    expected = (mapped.softmax(dim=1) - logits.softmax(dim=1)) / 13
+    assert torch.allclose(mapped.grad, expected, atol=1e-7)

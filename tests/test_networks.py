@@ -12,8 +12,11 @@ from infogan.networks import (
     Dense,
     DenseMap,
     Discriminator,
+    FlattenMaps,
     Generator,
     NetworkOptions,
+    ToImageConvTranspose,
+    UnflattenMaps,
     Upconv,
     build_networks,
     count_parameters,
@@ -50,7 +53,7 @@ def latents_of(layout, num, seed=0):
 
 def kinds(module):
     """Layers in order, without those that only reshape."""
-    skipped = (nn.Sequential, nn.Flatten, nn.Unflatten, Generator, Discriminator)
+    skipped = (nn.Sequential, FlattenMaps, nn.Unflatten, Generator, Discriminator)
     return [layer for layer in module.modules() if not isinstance(layer, skipped)]
 
 
@@ -181,10 +184,10 @@ def test_images_fill_0_to_1_or_in_colour_minus_1_to_1(name, low, options):
 def test_mnist_generator_has_layer_then_norm_then_relu_and_ends_in_a_sigmoid():
     layers = [type(layer) for layer in full_size("mnist")[0].layers]
     assert layers == [
-        *(nn.Flatten, nn.Linear, nn.BatchNorm1d, nn.ReLU),
-        *(nn.Flatten, nn.Linear, nn.BatchNorm1d, nn.ReLU, nn.Unflatten),
+        *(FlattenMaps, nn.Linear, nn.BatchNorm1d, nn.ReLU),
+        *(FlattenMaps, nn.Linear, nn.BatchNorm1d, nn.ReLU, UnflattenMaps),
         *(nn.ConvTranspose2d, nn.BatchNorm2d, nn.ReLU),
-        *(nn.ConvTranspose2d, nn.Sigmoid),
+        *(ToImageConvTranspose, nn.Sigmoid),
     ]
 
 
@@ -193,8 +196,8 @@ def test_mnist_trunk_has_no_norm_on_the_image_and_q_a_hidden_layer_of_its_own():
     assert [type(layer) for layer in discriminator.trunk] == [
         *(nn.Conv2d, nn.LeakyReLU),
         *(nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU),
-        *(nn.Flatten, nn.Linear, nn.BatchNorm1d, nn.LeakyReLU),
-        nn.Flatten,
+        *(FlattenMaps, nn.Linear, nn.BatchNorm1d, nn.LeakyReLU),
+        FlattenMaps,
     ]
     assert [type(layer) for layer in kinds(discriminator.recognition)] == [
         *(nn.Linear, nn.BatchNorm1d, nn.LeakyReLU),
@@ -242,6 +245,67 @@ def test_a_stride_1_upconv_is_the_adjoint_of_a_stride_1_conv(options, size):
     padded = nn.functional.pad(x, (1, 2, 1, 2))
     expected = nn.functional.conv2d(padded, conv.weight)
     assert torch.allclose(conv(x), expected, atol=1e-6)
+
+
+# Layers of our own.
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_the_upconv_to_an_image_is_torchs_transposed_convolution(channels, bias, channels_last):
+    layer = ToImageConvTranspose(5, channels, 4, stride=2, padding=1, bias=bias)
+    rng = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 5, 6, 7, generator=rng, requires_grad=True)
+    weight = torch.randn(5, channels, 4, 4, generator=rng)
+    direction = torch.randn(2, channels, 12, 14, generator=rng)
+    if channels_last:
+        layer = layer.to(memory_format=torch.channels_last)
+    layer.weight.data.copy_(weight)
+    inputs = [maps, *layer.parameters()]
+
+    images = layer(maps.to(memory_format=torch.channels_last) if channels_last else maps)
+    expected = nn.functional.conv_transpose2d(maps, layer.weight, layer.bias, stride=2, padding=1)
+    assert images.shape == (2, channels, 12, 14)
+    assert torch.allclose(images, expected, atol=1e-5)
+    gradients = torch.autograd.grad((images * direction).sum(), inputs)
+    assert len(gradients) == 2 + bias
+    for gradient, reference in zip(
+        gradients, torch.autograd.grad((expected * direction).sum(), inputs), strict=True
+    ):
+        assert torch.allclose(gradient, reference, atol=1e-4)
+
+
+def test_the_upconv_to_an_image_spreads_one_pixel_over_four_by_four():
+    layer = ToImageConvTranspose(1, 1, 4, stride=2, padding=1, bias=False)
+    layer.weight.data = torch.arange(1.0, 17).view(1, 1, 4, 4)
+    maps = torch.zeros(1, 1, 3, 4)
+    maps[0, 0, 1, 2] = 1
+    expected = torch.zeros(6, 8)
+    expected[1:5, 3:7] = torch.arange(1.0, 17).view(4, 4)
+    assert torch.equal(layer(maps)[0, 0], expected)
+
+
+def test_maps_become_vectors_pixel_by_pixel_and_channel_by_channel_within():
+    maps = torch.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5)
+    vectors = FlattenMaps()(maps)
+    assert vectors.shape == (2, 4 * 5 * 3)
+    for image, channel, row, column in ((0, 0, 0, 1), (1, 2, 3, 4), (1, 1, 2, 0)):
+        place = (row * 5 + column) * 3 + channel
+        assert vectors[image, place] == maps[image, channel, row, column]
+
+
+def test_unflattening_undoes_flattening_and_the_other_way_round():
+    maps = torch.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5)
+    unflatten = UnflattenMaps((3, 4, 5))
+    assert torch.equal(unflatten(FlattenMaps()(maps)), maps)
+    vectors = torch.arange(2 * 60).view(2, 60)
+    assert torch.equal(FlattenMaps()(unflatten(vectors)), vectors)
+
+
+def test_vectors_pass_flattening_as_they_are():
+    vectors = torch.rand(7, 6)
+    assert FlattenMaps()(vectors) is vectors
 
 
 # Options.

@@ -7,7 +7,12 @@ from infogan.objectives import OBJECTIVES, load_objective, save_objective
 from infogan.objectives import Objective as Weights
 from infogan.params import Objective
 
-WEIGHTS = {"lambda_disc": 0.3, "lambda_cont": 7.0}
+WEIGHTS = {
+    "lambda_disc": 0.3,
+    "lambda_cont": 7.0,
+    "lambda_information": 0.6,
+    "lambda_consistency": 0.9,
+}
 
 
 def test_every_objective_that_the_parameters_accept_is_defined():
@@ -17,15 +22,15 @@ def test_every_objective_that_the_parameters_accept_is_defined():
 @pytest.mark.parametrize("trunk", [True, False])
 def test_infogan_takes_its_weights_from_the_parameters(make_params, trunk):
     objective = OBJECTIVES["infogan"](make_params({**WEIGHTS, "bound_trains_trunk": trunk}))
-    assert objective == Weights(
-        lambda_disc=0.3, lambda_cont=7.0, generator_learns_bound=True, trunk_learns_bound=trunk
-    )
+    assert objective == Weights(**WEIGHTS, generator_learns_bound=True, trunk_learns_bound=trunk)
 
 
 def test_the_control_passes_the_bound_to_qs_head_alone_whatever_the_parameters(make_params):
     assert OBJECTIVES["gan"](make_params({**WEIGHTS, "bound_trains_trunk": True})) == Weights(
         lambda_disc=1.0,
         lambda_cont=1.0,
+        lambda_information=0.0,
+        lambda_consistency=0.0,
         generator_learns_bound=False,
         trunk_learns_bound=False,
     )
@@ -59,3 +64,10 @@ def test_a_file_that_is_no_objective_is_refused_in_one_line(tmp_path, contents):
 def test_an_absent_file_is_refused_by_name(tmp_path):
     with pytest.raises(InfoGANError, match=r"absent\.json: not an objective"):
         load_objective(tmp_path / "absent.json")
+
+
+@pytest.mark.parametrize(("weights", "learns"), [((0, 0), False), ((0.1, 0), True), ((0, 2), True)])
+def test_real_images_teach_q_where_either_weight_is_positive(make_params, weights, learns):
+    changes = dict(zip(("lambda_information", "lambda_consistency"), weights, strict=True))
+    assert OBJECTIVES["infogan"](make_params(changes)).learns_from_real_images is learns
+    assert not OBJECTIVES["gan"](make_params(changes)).learns_from_real_images

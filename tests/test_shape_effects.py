@@ -9,7 +9,9 @@ from infogan.shape_effects import (
     leakage_matrix,
     rank_correlation,
     role_correlations,
+    role_effects,
     trained_range,
+    variance_share,
 )
 
 SHAPES = ("area", "slant", "width", "height")
@@ -196,3 +198,66 @@ def test_leakage_matrix_is_signed_and_covers_every_code_and_shape():
     measured = trajectories({"slant": up, "area": down}, {"width": down}, {})
     expected = [[-1, 1, 0, 0], [0, 0, -1, 0], [0, 0, 0, 0]]
     np.testing.assert_allclose(leakage_matrix(measured, VALUES), expected, atol=1e-12)
+
+
+# How far a shape follows.
+
+
+def rows_with(effect, level, noise, num=2000, positions=9, seed=0):
+    """Trajectories [num, positions]: effect of the position, own level, independent noise."""
+    rng = np.random.default_rng(seed)
+    values = np.linspace(-1, 1, positions)
+    own = level * rng.standard_normal((num, 1))
+    return effect * values + own + noise * rng.standard_normal((num, positions))
+
+
+ONE_CATEGORY = np.zeros(2000, dtype=int)
+
+
+def test_share_is_one_where_the_position_decides_all_and_zero_where_nothing_varies():
+    assert variance_share(rows_with(2, 0, 0), ONE_CATEGORY) == pytest.approx(1)
+    assert variance_share(rows_with(0, 0, 0), ONE_CATEGORY) == 0
+
+
+def test_share_is_the_sobol_index_by_hand():
+    # Nine even values in [-1, 1] have variance 5/12; effect 2 against level 1 and noise 0.5.
+    expected = (4 * 5 / 12) / (4 * 5 / 12 + 1 + 0.25)
+    assert variance_share(rows_with(2, 1, 0.5), ONE_CATEGORY) == pytest.approx(expected, abs=0.02)
+
+
+def test_share_of_a_code_without_effect_is_zero_on_average_even_over_few_trajectories():
+    shares = [
+        variance_share(rows_with(0, 1, 1, num=5, seed=seed), ONE_CATEGORY[:5])
+        for seed in range(300)
+    ]
+    assert np.mean(shares) == pytest.approx(0, abs=0.01)
+
+
+def test_share_leaves_out_what_differs_between_categories():
+    rows = rows_with(2, 1, 0.5)
+    categories = np.arange(len(rows)) % 4
+    shifted = rows + 100 * categories[:, None]
+    assert variance_share(shifted, categories) == pytest.approx(
+        variance_share(rows, ONE_CATEGORY), abs=0.02
+    )
+
+
+def test_share_skips_categories_with_one_trajectory():
+    rows = np.concatenate([rows_with(2, 1, 0.5)[:200], [[1e6] * 9]])
+    categories = np.array([0] * 200 + [1])
+    alone = variance_share(rows[:200], categories[:200])
+    assert variance_share(rows, categories) == pytest.approx(alone)
+
+
+def test_change_is_that_from_minus_one_to_one_in_the_assigned_direction():
+    # up: c^3 has a least-squares slope over [-1, 1]; a line has its own.
+    measured = trajectories({"slant": lambda c: -0.3 * c}, {"width": lambda c: 2 * c})
+    roles = assign_roles(measured, VALUES, SHAPES)
+    categories = np.zeros((2, NUM_TRAJECTORIES), dtype=int)
+    effects = role_effects(measured, categories, VALUES, SHAPES, roles)
+    assert effects["slant_change"] == pytest.approx(0.6)
+    assert effects["width_change"] == pytest.approx(4)
+    assert set(effects) == {"slant_share", "slant_change", "width_share", "width_change"}
+    # Offsets 0..5 between trajectories: variance 3.5 beside 4 * Var(c), of 11 values in [-1, 1].
+    spread = 4 * np.var(np.linspace(-1, 1, 11))
+    assert effects["width_share"] == pytest.approx(spread / (spread + 3.5))

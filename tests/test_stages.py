@@ -25,6 +25,7 @@ TINY = {
     "traverse.columns": 4,
     "evaluate.num_samples": 120,
     "evaluate.num_trajectories": 2,
+    "evaluate.refit_steps": 2,
     "classifier.num_epochs": 1,
     "runtime.device": "cpu",
     "runtime.threads": 1,

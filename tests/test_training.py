@@ -1,19 +1,31 @@
 import copy
 import math
+from functools import partial
 from itertools import islice
 
 import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, gaussian_nll_loss
 
+from infogan.augmentation import random_affine
 from infogan.codes import sample
 from infogan.datasets import scale
 from infogan.errors import InfoGANError
+from infogan.losses import inconsistency, information
 from infogan.networks import TABLES
 from infogan.objectives import OBJECTIVES, Objective
+from infogan.optimisation import MasterWeights
 from infogan.randomness import random_stream
 from infogan.runtime import Backend
-from infogan.training import Game, make_players, shuffled_batches, train, train_step
+from infogan.snapshot import Interrupted, Snapshots
+from infogan.training import (
+    Game,
+    make_players,
+    real_image_loss,
+    shuffled_batches,
+    train,
+    train_step,
+)
 
 CPU = torch.device("cpu")
 BATCH = 8
@@ -23,10 +35,14 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def objective_of(disc=1.0, cont=1.0, *, generator=True, trunk=True):
+def objective_of(
+    disc=1.0, cont=1.0, *, information=0.0, consistency=0.0, generator=True, trunk=True
+):
     return Objective(
         lambda_disc=disc,
         lambda_cont=cont,
+        lambda_information=information,
+        lambda_consistency=consistency,
         generator_learns_bound=generator,
         trunk_learns_bound=trunk,
     )
@@ -59,7 +75,7 @@ def play(make_params, backend):
         params = make_params(changes)
         players = make_players(TABLES["mnist"], params, 0, backend)
         if still:
-            for group in getattr(players, f"{still}_optimizer").param_groups:
+            for group in getattr(players, f"{still}_weights").optimizer.param_groups:
                 group["lr"] = 0.0
         game, rng = Game(params, objective, backend), seeded()
         for index in range(num_steps):
@@ -73,7 +89,7 @@ def play(make_params, backend):
 def run(make_params, backend, digit_images):
     """Train on real digits; returns G, D and what was logged."""
 
-    def run_training(name="infogan", changes=None, *, seed=0, backend=backend):
+    def run_training(name="infogan", changes=None, *, seed=0, backend=backend, snapshots=None):
         params = make_params(changes)
         logged = []
         networks = train(
@@ -83,6 +99,7 @@ def run(make_params, backend, digit_images):
             seed,
             backend,
             lambda step, means: logged.append((step, means)),
+            snapshots,
         )
         return *networks, logged
 
@@ -175,8 +192,8 @@ def test_a_step_descends_the_papers_losses(make_params, backend, objective, std,
     players = type(players)(
         players.generator,
         players.discriminator,
-        torch.optim.SGD(players.generator.parameters(), lr=lr),
-        torch.optim.SGD(players.discriminator.parameters(), lr=lr),
+        MasterWeights(players.generator, torch.float32, partial(torch.optim.SGD, lr=lr)),
+        MasterWeights(players.discriminator, torch.float32, partial(torch.optim.SGD, lr=lr)),
     )
     measures = train_step(players, Game(params, objective, backend), real_batch(), seeded(1))
     adversarial, fooling = reference_step(
@@ -291,12 +308,139 @@ def test_weights_of_the_two_bounds_are_separate(play):
 def test_each_player_has_the_papers_adam(make_params, backend):
     players = make_players(TABLES["mnist"], make_params(), 0, backend)
     for optimizer, lr in (
-        (players.discriminator_optimizer, 2e-4),
-        (players.generator_optimizer, 1e-3),
+        (players.discriminator_weights.optimizer, 2e-4),
+        (players.generator_weights.optimizer, 1e-3),
     ):
         assert isinstance(optimizer, torch.optim.Adam)
         (group,) = optimizer.param_groups
         assert (group["lr"], tuple(group["betas"])) == (lr, (0.5, 0.999))
+
+
+# What Q learns from real images.
+
+REAL = {"information": 0.6, "consistency": 0.9}
+
+
+def test_the_loss_on_real_images_sums_over_the_codes_what_each_is_told(make_params, backend):
+    params = make_params()
+    players = make_players(TABLES["mnist"], params, 0, backend)
+    game = Game(params, objective_of(**REAL), backend)
+    discriminator, images = players.discriminator, real_batch()
+    features = discriminator.trunk(images)
+    loss = real_image_loss(discriminator, game, images, features, seeded(2))
+
+    mapped = random_affine(images, params.real_images.limits, seeded(2))
+    answer, mapped_answer = (
+        discriminator.recognition(discriminator.trunk(each))[:, : 5 + 3].split([5, 3], dim=1)
+        for each in (images, mapped)
+    )
+    expected = sum(
+        0.9 * inconsistency(answer[code], mapped_answer[code]) - 0.6 * information(answer[code])
+        for code in range(2)
+    )
+    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
+    # Untrained, Q guesses evenly: 0.9 (log 5 + log 3).
+    assert loss.item() == pytest.approx(0.9 * math.log(15), abs=0.01)
+
+
+def test_the_loss_on_real_images_is_added_to_the_loss_of_d_and_q(make_params, backend):
+    # Of 1e6 times the loss, everything else is a rounding error. Fake images that differ.
+    params = make_params({"networks.init_std": 0.3, "networks.norm_eps": 0.01})
+    players = make_players(TABLES["mnist"], params, 0, backend)
+    weights_ = MasterWeights(
+        players.discriminator, torch.float32, partial(torch.optim.SGD, lr=1e-6)
+    )
+    before = copy.deepcopy(players.discriminator)
+    game = Game(params, objective_of(information=0.6e6, consistency=0.9e6), backend)
+    stepped = type(players)(
+        players.generator, players.discriminator, players.generator_weights, weights_
+    )
+    train_step(stepped, game, real_batch(), seeded())
+
+    rng = seeded()
+    game.sample_latents(rng)  # those of the D step come first
+    game = Game(params, objective_of(**REAL), backend)
+    features = before.trunk(real_batch())
+    loss = real_image_loss(before, game, real_batch(), features, rng)
+    parameters = [*before.trunk.parameters(), *before.recognition.parameters()]
+    gradients = torch.autograd.grad(loss, parameters)
+    moved = [*players.discriminator.trunk.parameters()]
+    moved += [*players.discriminator.recognition.parameters()]
+    assert max(gradient.abs().max() for gradient in gradients) > 0.1
+    for parameter, gradient, after in zip(parameters, gradients, moved, strict=True):
+        assert torch.allclose(parameter - after, gradient, atol=1e-4)
+
+
+def test_with_both_weights_0_real_images_are_not_mapped_and_teach_q_nothing(play, make_params):
+    first, measures = play(objective_of(), num_steps=2)
+    other = {"real_images.rotation": 1.0, "real_images.shift": 0.7}
+    again, same_measures = play(objective_of(), other, num_steps=2)
+    assert measures == same_measures
+    assert same_networks(first.generator, again.generator)
+    assert same_networks(first.discriminator, again.discriminator)
+
+
+def test_the_limits_of_the_maps_reach_the_loss(play):
+    consistent = objective_of(consistency=0.9)
+    first, _ = play(consistent)
+    again, _ = play(consistent, {"real_images.rotation": 1.0})
+    assert not same_networks(first.discriminator, again.discriminator)
+
+
+@pytest.mark.parametrize("weight", [{"information": 0.6}, {"consistency": 0.9}])
+def test_real_images_teach_the_trunk_and_qs_head_and_neither_d_nor_g(play, weight):
+    # Latents drawn once, before the maps, so that G's step sees the same ones with and without.
+    once = {"training.fresh_latents": False}
+    # No bound of the categorical codes, whose gradient has the same sign, all that Adam's first
+    # step looks at.
+    without, _ = play(objective_of(0.0, 1.0), once)
+    players, _ = play(objective_of(0.0, 1.0, **weight), once)
+    first, second = without.discriminator, players.discriminator
+    assert torch.equal(weights(first.decision), weights(second.decision))
+    assert not torch.equal(weights(first.trunk), weights(second.trunk))
+    assert not torch.equal(weights(first.recognition), weights(second.recognition))
+    # Q's columns of the continuous codes are told nothing.
+    last, again = (d.recognition[-1].weight for d in (first, second))
+    assert not torch.equal(last[: 5 + 3], again[: 5 + 3])
+    assert torch.equal(last[5 + 3 :], again[5 + 3 :])
+
+    without, _ = play(objective_of(0.0, 1.0), once, still="discriminator")
+    players, _ = play(objective_of(0.0, 1.0, **weight), once, still="discriminator")
+    assert torch.equal(weights(without.generator), weights(players.generator))
+
+
+def test_real_images_teach_q_to_sort_them_evenly_and_without_doubt(make_params, backend):
+    # Images bright on the left, and on the right; nobody tells which is which.
+    kinds = torch.zeros(2, 1, 28, 28)
+    kinds[0, :, :, :14] = kinds[1, :, :, 14:] = 0.9
+    params = make_params(
+        {"codes.categorical": [2], "training.batch_size": 16, "training.discriminator_lr": 1e-2}
+    )
+    players = make_players(TABLES["mnist"], params, 0, backend)
+    game, rng = Game(params, objective_of(0.0, 0.0, **REAL), backend), seeded()
+    for _ in range(60):
+        images = kinds.repeat(8, 1, 1, 1) + 0.1 * torch.rand(16, 1, 28, 28, generator=rng)
+        train_step(players, game, images, rng)
+    logits = players.discriminator(images)[1][:, :2].detach()
+    assert information(logits).item() == pytest.approx(math.log(2), abs=0.05)
+    answers = logits.argmax(dim=1).view(8, 2)
+    assert (answers == answers[0]).all()
+
+
+@pytest.mark.parametrize("changes", [{"codes.categorical": []}, {"codes.categorical": [4, 3, 2]}])
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
+def test_real_images_teach_any_number_of_categorical_codes(run, changes, precision):
+    on = {"lambda_information": 0.6, "lambda_consistency": 0.9}
+    logged = run(changes={**changes, **on}, backend=Backend(CPU, precision, 1))[2]
+    assert all(math.isfinite(value) for value in logged[-1][1].values())
+
+
+def test_without_a_categorical_code_the_loss_on_real_images_is_zero(make_params, backend):
+    params = make_params({"codes.categorical": []})
+    discriminator = make_players(TABLES["mnist"], params, 0, backend).discriminator
+    game, images = Game(params, objective_of(**REAL), backend), real_batch()
+    features = discriminator.trunk(images)
+    assert real_image_loss(discriminator, game, images, features, seeded()).item() == 0
 
 
 # Latents.
@@ -488,10 +632,135 @@ def test_every_layout_trains_and_logs_the_bounds_it_has(
 def test_bfloat16_trains_close_to_float32_with_weights_in_float32(run):
     half = run(backend=Backend(CPU, torch.bfloat16, 1))
     full = run()
-    assert {weight.dtype for weight in half[0].parameters()} == {torch.float32}
+    for network in half[:2]:
+        kinds = {value.dtype for value in network.state_dict().values()}
+        assert kinds == {torch.float32, torch.int64}  # and the counts of batch norm
+    rounded = [weight.bfloat16().float() for weight in half[1].parameters()]
+    assert not all(map(torch.equal, rounded, half[1].parameters()))
     for name, value in full[2][0][1].items():
         assert half[2][0][1][name] == pytest.approx(value, abs=0.02)
         assert half[2][0][1][name] != value
+
+
+# Trainings that were cut off.
+
+# Three batches are an epoch, so that cuts fall within and between epochs, and between two logs.
+SHORT = {
+    "num_steps": 7,
+    "training.log_every": 3,
+    "training.batch_size": 16,
+    "lambda_information": 0.6,
+    "lambda_consistency": 0.9,
+}
+every_precision = pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
+
+
+class CutOff(Snapshots):
+    """Snapshots of a training that is asked to stop after some steps."""
+
+    def __init__(self, root, num_steps):
+        self.said = []
+        super().__init__(root, "run", {"seed": 0}, self.said.append, seconds_between=1e9)
+        self.steps_left = num_steps
+
+    def after_step(self, take):
+        self.steps_left -= 1
+        self.stop_requested = self.steps_left == 0
+        super().after_step(take)
+
+
+@pytest.fixture
+def interrupt(run, tmp_path):
+    """Train for some steps and stop; the next training, or interruption, goes on from there."""
+
+    def train_and_stop(num_steps, *arguments, **options):
+        snapshots = CutOff(tmp_path, num_steps)
+        with pytest.raises(Interrupted):
+            run(*arguments, **options, snapshots=snapshots)
+        snapshots._lock.close()  # as the end of its process does
+
+    return train_and_stop
+
+
+def assert_same_training(first, second):
+    assert same_networks(first[0], second[0])
+    assert same_networks(first[1], second[1])
+    assert first[2] == second[2]
+
+
+@every_precision
+@pytest.mark.parametrize("name", list(OBJECTIVES))
+def test_a_training_cut_off_after_any_step_ends_in_the_same_bits(
+    run, interrupt, tmp_path, name, precision
+):
+    options = {"changes": SHORT, "backend": Backend(CPU, precision, 1)}
+    whole = run(name, **options)
+    for step in range(1, 8):
+        interrupt(step, name, **options)
+        snapshots = CutOff(tmp_path, num_steps=math.inf)
+        assert_same_training(run(name, **options, snapshots=snapshots), whole)
+        assert snapshots.said == [
+            f"goes on after step {step}, from the snapshot in {snapshots.folder}"
+        ]
+        assert snapshots.steps_left == math.inf
+        snapshots.discard()
+
+
+@every_precision
+@pytest.mark.parametrize("name", list(OBJECTIVES))
+def test_a_training_cut_off_after_every_step_ends_in_the_same_bits(
+    run, interrupt, tmp_path, name, precision
+):
+    options = {"changes": SHORT, "backend": Backend(CPU, precision, 1)}
+    for _ in range(7):
+        interrupt(1, name, **options)
+    snapshots = CutOff(tmp_path, num_steps=math.inf)
+    assert_same_training(run(name, **options, snapshots=snapshots), run(name, **options))
+    assert snapshots.resumed_step == 7
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"training.fresh_latents": False, "codes.noise_prior": "normal"},
+        {"codes.categorical": [], "codes.continuous_std": "learned"},
+        {"training.held_out_images": 12, "training.log_every": 1, "bound_trains_trunk": False},
+    ],
+)
+def test_any_training_can_be_cut_off(run, interrupt, tmp_path, changes):
+    changes = {**SHORT, **changes}
+    interrupt(2, changes=changes)
+    interrupt(3, changes=changes)
+    snapshots = CutOff(tmp_path, num_steps=math.inf)
+    assert_same_training(run(changes=changes, snapshots=snapshots), run(changes=changes))
+
+
+def test_snapshots_do_not_change_a_training(run, tmp_path):
+    snapshots = Snapshots(tmp_path, "run", {}, lambda text: None, seconds_between=0.0)
+    assert_same_training(run(changes=SHORT, snapshots=snapshots), run(changes=SHORT))
+    assert snapshots.load().step == 7
+
+
+def test_a_training_goes_on_from_the_snapshot_before_it_was_killed(run, tmp_path):
+    # It was killed at step 6: the snapshot after step 4 knows nothing of what came later.
+    class KilledAfterSix(CutOff):
+        def after_step(self, take):
+            self.steps_left -= 1
+            self.seconds_between = 0.0 if self.steps_left == 2 else 1e9
+            if self.steps_left == 0:
+                raise KeyboardInterrupt
+            Snapshots.after_step(self, take)
+
+    snapshots = KilledAfterSix(tmp_path, 6)
+    with pytest.raises(KeyboardInterrupt):
+        run(changes=SHORT, snapshots=snapshots)
+    snapshots._lock.close()
+    again = CutOff(tmp_path, num_steps=math.inf)
+    assert_same_training(run(changes=SHORT, snapshots=again), run(changes=SHORT))
+    assert again.resumed_step == 4
+
+
+# What is learned.
 
 
 @pytest.fixture(scope="module")

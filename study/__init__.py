@@ -1,0 +1,1 @@
+"""The replication study: which experiments it is made of, how they are run and put together."""

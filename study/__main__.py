@@ -1,0 +1,90 @@
+"""Run the study: `python -m study run`, then `collect`; `report` alone writes it up again."""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+from infogan.errors import InfoGANError
+from infogan.figures import save_png
+from study import report
+from study.experiments import Experiment, Recipe, experiments, load_recipes
+from study.records import collect, load_records
+
+RECIPES = Path("study/experiments.yaml")
+RECORDS = Path("reports/study")
+
+
+def run(chosen: list[Experiment], jobs: int) -> None:
+    """Queue what has no record yet, and work the queue off with `jobs` workers."""
+    waiting = [experiment for experiment in chosen if not has_record(experiment)]
+    for experiment in waiting:
+        dvc("exp", "run", "--queue", "--force", "--name", experiment.name, *experiment.options)
+    print(f"study: {len(waiting)} experiments queued, {len(chosen) - len(waiting)} on record")
+    if waiting:
+        dvc("queue", "start", "-j", str(jobs))
+        print("study: `dvc queue status` shows them; then run `python -m study collect`")
+
+
+def write_report(recipes: dict[str, Recipe]) -> None:
+    """reports/study.md, its figures, and the table of all runs, from the records."""
+    records = load_records(RECORDS)
+    if not records:
+        raise InfoGANError(f"{RECORDS}: no records; run `python -m study run`, then collect")
+    pictures = report.draw(records, recipes)
+    for name, figure in pictures.items():
+        save_png(figure, RECORDS / f"{name}.png")
+    report.table(records).to_csv(RECORDS / "runs.csv")
+    text = report.document(records, recipes, list(pictures))
+    RECORDS.with_suffix(".md").write_text(text)
+    print(f"study: {RECORDS.with_suffix('.md')} from {len(records)} records")
+
+
+def has_record(experiment: Experiment) -> bool:
+    """Whether the results of this experiment are in the repository."""
+    return (RECORDS / experiment.name / "record.json").exists()
+
+
+def dvc(*arguments: str) -> None:
+    """One DVC command; its own message says what went wrong."""
+    try:
+        subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True)
+    except subprocess.CalledProcessError as error:
+        raise InfoGANError(f"`dvc {' '.join(arguments)}` failed") from error
+
+
+def main() -> None:
+    """Queue experiments, collect what has finished, or write the report."""
+    parser = argparse.ArgumentParser(prog="python -m study", description=__doc__)
+    parser.add_argument("task", choices=("run", "collect", "report"))
+    parser.add_argument("recipes", nargs="*", help="some recipes only; all without")
+    parser.add_argument("--jobs", type=int, default=2, help="experiments at a time")
+    args = parser.parse_args()
+    recipes = load_recipes(RECIPES)
+    unknown = set(args.recipes) - recipes.keys()
+    if unknown:
+        raise InfoGANError(
+            f"no recipe {', '.join(sorted(unknown))}; there are {', '.join(recipes)}"
+        )
+    chosen = [
+        experiment
+        for experiment in experiments(recipes, Path("params.yaml"))
+        if experiment.recipe in (args.recipes or recipes)
+    ]
+    if args.task == "run":
+        run(chosen, args.jobs)
+        return
+    if args.task == "report":
+        write_report(recipes)
+        return
+    done = [experiment.name for experiment in chosen if collect(experiment, Path("."), RECORDS)]
+    print(f"study: {len(done)} of {len(chosen)} experiments on record in {RECORDS}")
+    write_report(recipes)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InfoGANError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

@@ -1,0 +1,99 @@
+"""The study's experiments, read from experiments.yaml, as overrides of params.yaml."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from infogan.errors import InfoGANError
+from infogan.params import Params, load_params
+
+
+class Recipe(BaseModel):
+    """One way to train, measured over seeds: a complete preset, and what is set besides.
+
+    An ablation is a recipe that answers one question about another and is shown apart.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    about: str
+    preset: Path = Path("params.yaml")
+    objective: str = "infogan"
+    set: dict[str, Any] = {}
+    ablation: bool = False
+    seeds: Annotated[list[int], Field(min_length=1)]
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One DVC experiment: one recipe and one seed."""
+
+    recipe: str
+    seed: int
+    objective: str
+    overrides: dict[str, Any]
+
+    @property
+    def name(self) -> str:
+        """Name of the experiment in DVC."""
+        return f"{self.recipe}-{self.seed}"
+
+    @property
+    def options(self) -> list[str]:
+        """The overrides as `dvc exp run` takes them."""
+        options = []
+        for key, value in self.overrides.items():
+            text = value if isinstance(value, str) else json.dumps(value)
+            options += ["-S", f"{key}={text}"]
+        return options
+
+
+def load_recipes(path: Path) -> dict[str, Recipe]:
+    """The recipes by name, in the file's order; an InfoGANError names what is wrong."""
+    try:
+        entries = yaml.safe_load(path.read_text())
+        return {name: Recipe(**entry) for name, entry in entries.items()}
+    except (OSError, yaml.YAMLError, TypeError, AttributeError, ValidationError) as error:
+        reason = " ".join(str(error).split())
+        raise InfoGANError(f"{path}: not a list of recipes ({reason})") from error
+
+
+def experiments(recipes: dict[str, Recipe], base: Path) -> list[Experiment]:
+    """All experiments: seeds first, so that every recipe has some results early."""
+    complete = {name: _parameters(recipe) for name, recipe in recipes.items()}
+    found = [
+        (position, name, seed)
+        for name, recipe in recipes.items()
+        for position, seed in enumerate(recipe.seeds)
+    ]
+    before = _flat(load_params(base))
+    result = []
+    for _, name, seed in sorted(found, key=lambda entry: entry[0]):
+        own = complete[name] | {"seeds": [seed], "objectives": [recipes[name].objective]}
+        overrides = {key: value for key, value in own.items() if before[key] != value}
+        result.append(Experiment(name, seed, recipes[name].objective, overrides))
+    return result
+
+
+def _parameters(recipe: Recipe) -> dict[str, Any]:
+    values = _flat(load_params(recipe.preset))
+    unknown = recipe.set.keys() - values.keys()
+    if unknown:
+        raise InfoGANError(f"{recipe.about}: unknown parameters {', '.join(sorted(unknown))}")
+    # Where a run computes is the machine's affair.
+    return {k: v for k, v in (values | recipe.set).items() if not k.startswith("runtime.")}
+
+
+def _flat(params: Params) -> dict[str, Any]:
+    """Dotted names of all values."""
+    flat: dict[str, Any] = {}
+    for key, value in params.model_dump().items():
+        if isinstance(value, dict):
+            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            flat[key] = value
+    return flat

@@ -1,0 +1,114 @@
+"""The study's results in Git: one folder per experiment, from which its report is made.
+
+`record.json` holds the metrics, all parameters, and what dvc.lock says of the run: the digests of
+the code, the data and the weights that its numbers come from.
+"""
+
+import io
+import json
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import yaml
+from dvc.api import DVCFileSystem
+from PIL import Image
+
+from infogan.errors import InfoGANError
+from infogan.report import category_order
+from infogan.results import convergence
+from infogan.traversal import grid_image
+from study.experiments import Experiment
+
+# What a record keeps of dvc.lock.
+STAGES = ("objectives", "classifier", "train", "traverse", "evaluate")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One experiment's results."""
+
+    recipe: str
+    seed: int
+    metrics: dict[str, float]
+    contents: dict[str, Any]
+    curves: pd.DataFrame
+    picture: Path
+
+
+def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
+    """Copy a finished experiment's results out of DVC; False where it has not finished."""
+    revision = _newest(repository, experiment.name)
+    if revision is None:
+        return False
+    run = f"{experiment.objective}-{experiment.seed}"
+    files = DVCFileSystem(str(repository), rev=revision)
+    measurements = json.loads(files.read_text(f"runs/evaluate/{run}/measurements.json"))
+    lock = yaml.safe_load(files.read_text("dvc.lock"))["stages"]
+    names = {*STAGES, *(f"{stage}@{run}" for stage in STAGES)}
+    contents = {
+        "recipe": experiment.recipe,
+        "seed": experiment.seed,
+        "overrides": experiment.overrides,
+        "measurements": measurements,
+        "environment": json.loads(files.read_text(f"runs/train/{run}/environment.json")),
+        "params": yaml.safe_load(files.read_text("params.yaml")),
+        "lock": {name: entry for name, entry in lock.items() if name in names},
+    }
+    target = folder / experiment.name
+    target.mkdir(parents=True, exist_ok=True)
+    with files.open(f"runs/traverse/{run}/c1.npy", "rb") as file:
+        grid = np.load(io.BytesIO(file.read()))
+    order = category_order(measurements["category_to_class"])
+    Image.fromarray(grid_image(grid[:, order])).save(target / "c1.png", optimize=True)
+    (target / "curves.csv").write_text(files.read_text("reports/curves.csv"))
+    # Last, since it marks the record as whole.
+    (target / "record.json").write_text(json.dumps(contents, indent=1) + "\n")
+    return True
+
+
+def load_records(folder: Path) -> list[Record]:
+    """All records, by recipe and seed; an InfoGANError names one that cannot be read."""
+    records = []
+    for path in sorted(folder.glob("*/record.json")):
+        try:
+            contents = json.loads(path.read_text())
+            curves = pd.read_csv(path.parent / "curves.csv", index_col="step")
+            records.append(
+                Record(
+                    contents["recipe"],
+                    contents["seed"],
+                    contents["measurements"]["metrics"] | _convergence(contents, curves),
+                    contents,
+                    curves,
+                    path.parent / "c1.png",
+                )
+            )
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InfoGANError(
+                f"{path.parent}: not a whole record ({error}); delete it and run the study again"
+            ) from error
+    return sorted(records, key=lambda record: (record.recipe, record.seed))
+
+
+def _convergence(contents: dict[str, Any], curves: pd.DataFrame) -> dict[str, float]:
+    """When the run's bound and losses settled."""
+    prefix = f"{contents['params']['objectives'][0]}_"
+    own = curves.filter(like=prefix)
+    return convergence(own.rename(columns=lambda name: name.removeprefix(prefix)).reset_index())
+
+
+def _newest(repository: Path, name: str) -> str | None:
+    """The newest experiment of that name, whatever commit it was based on."""
+    command = ["git", "for-each-ref", "--sort=-creatordate", "--count=1", "--format=%(refname)"]
+    found = subprocess.run(
+        [*command, f"refs/exps/*/*/{name}"],
+        cwd=repository,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return found.stdout.strip() or None

@@ -1,0 +1,169 @@
+"""The study's report: claims by recipe, ablations, every seed, and figures with all seeds."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from PIL import Image
+
+from infogan import figures, results
+from infogan.codes import CodeLayout
+from study.experiments import Recipe
+from study.records import Record
+
+HEADLINE = (
+    *("accuracy_matched", "nmi", "ari", "accuracy_generated", "bound_cat_nats"),
+    *("bound_cat_refit_nats", "bound_cont_refit_nats"),
+    *("slant_spearman", "slant_spearman_extrapolated", "slant_share", "slant_change"),
+    *("width_spearman", "width_spearman_extrapolated", "width_share", "width_change"),
+    *("digit_kept", "digit_kept_extrapolated", "warp_residual", "frechet_classifier"),
+    *("bound_cat_settling_step", "generator_loss_settling_step", "settling_ratio"),
+)
+ABLATION_METRICS = (
+    *("accuracy_matched", "accuracy_generated", "bound_cat_nats", "slant_share", "width_share"),
+    "frechet_classifier",
+)
+SEED_METRICS = (
+    *("accuracy_matched", "accuracy_majority", "nmi", "ari", "accuracy_generated"),
+    *("bound_cat_nats", "slant_spearman", "slant_share", "width_spearman", "width_share"),
+    *("digit_kept", "frechet_classifier"),
+)
+
+
+def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[str]) -> str:
+    """study.md."""
+    main = {name: recipe for name, recipe in recipes.items() if not recipe.ablation}
+    ablations = {name: recipe for name, recipe in recipes.items() if recipe.ablation}
+    by_recipe = metrics_by_recipe(records, recipes)
+    objectives = {name: recipe.objective for name, recipe in main.items()}
+    measured = {name: by_recipe[name] for name in main if name in by_recipe}
+    parts = [
+        "# The replication study",
+        "Every number is the mean over seeds ± the standard deviation over them, n seeds, on the "
+        "10,000 test images of MNIST; nothing is fitted or selected on them. Made by `make study`; "
+        "each run's parameters, and the digests of its code, data and weights, are in "
+        "`study/<recipe>-<seed>/record.json`.",
+        "## Recipes",
+        results.markdown_table(
+            ("Recipe", "What it is", "Seeds"),
+            [
+                (f"`{name}`", recipe.about, ", ".join(map(str, sorted(measured.get(name, {})))))
+                for name, recipe in main.items()
+            ],
+        ),
+        "## The paper's claims",
+        "A verdict counts the seeds for which the rule holds; no seed is left out.",
+        results.claims_by_recipe(measured, objectives),
+        "## All quantities",
+        _quantities(measured),
+    ]
+    if any(name in by_recipe for name in ablations):
+        parts += ["## Ablations", _ablations(by_recipe, ablations)]
+    parts += ["## Every seed", _every_seed(by_recipe), "## Figures"]
+    parts += [f"![{name}](study/{name}.png)" for name in pictures]
+    parts += ["## Machines", _machines(records)]
+    return "\n\n".join(parts) + "\n"
+
+
+def metrics_by_recipe(
+    records: list[Record], recipes: dict[str, Recipe]
+) -> dict[str, dict[int, results.Metrics]]:
+    """Metrics by recipe and seed, in the recipes' order; only recipes with a record."""
+    found: dict[str, dict[int, results.Metrics]] = {}
+    for name in recipes:
+        own = {record.seed: record.metrics for record in records if record.recipe == name}
+        if own:
+            found[name] = dict(sorted(own.items()))
+    return found
+
+
+def draw(records: list[Record], recipes: dict[str, Recipe]) -> dict[str, Figure]:
+    """Fig. 1 of the paper with all seeds, and c1 of every seed of each recipe."""
+    curves, pictures = [], {}
+    for name, recipe in recipes.items():
+        own = [record for record in records if record.recipe == name]
+        if recipe.ablation or not own:
+            continue
+        for record in own:
+            columns = record.curves.filter(like=f"{recipe.objective}_")
+            columns.columns = columns.columns.str.removeprefix(f"{recipe.objective}_")
+            curves.append(columns.reset_index().assign(objective=name, seed=record.seed))
+        pictures[f"seeds_{name}"] = figures.seeds_figure(
+            {record.seed: tiles(record.picture) for record in own},
+            {record.seed: record.metrics["accuracy_matched"] for record in own},
+        )
+    if not curves:
+        return {}
+    entropy = CodeLayout(62, (10,), 2).categorical_entropies_nats[0]
+    first = figures.mutual_information_figure(pd.concat(curves), entropy)
+    return {"figure_1": first, **pictures}
+
+
+def table(records: list[Record]) -> pd.DataFrame:
+    """Every metric of every run, a row each."""
+    return pd.DataFrame(
+        [{"recipe": r.recipe, "seed": r.seed, **r.metrics} for r in records]
+    ).set_index(["recipe", "seed"])
+
+
+def _quantities(measured: dict[str, dict[int, results.Metrics]]) -> str:
+    rows = [
+        (
+            f"`{name}`",
+            *(results.spread(_values(runs, name)) for runs in measured.values()),
+            results.PROTOCOLS.get(name, ""),
+        )
+        for name in HEADLINE
+    ]
+    return results.markdown_table(
+        ("Metric", *(f"`{name}`" for name in measured), "What it is"), rows
+    )
+
+
+def _ablations(
+    by_recipe: dict[str, dict[int, results.Metrics]], ablations: dict[str, Recipe]
+) -> str:
+    rows = [
+        (
+            recipe.about,
+            *(results.spread(_values(by_recipe.get(name, {}), key)) for key in ABLATION_METRICS),
+        )
+        for name, recipe in ablations.items()
+    ]
+    return results.markdown_table(("Change", *(f"`{key}`" for key in ABLATION_METRICS)), rows)
+
+
+def _every_seed(by_recipe: dict[str, dict[int, results.Metrics]]) -> str:
+    rows = [
+        (f"`{name}`", str(seed), *(_cell(metrics.get(key)) for key in SEED_METRICS))
+        for name, runs in by_recipe.items()
+        for seed, metrics in runs.items()
+    ]
+    return results.markdown_table(("Recipe", "Seed", *(f"`{key}`" for key in SEED_METRICS)), rows)
+
+
+def _machines(records: list[Record]) -> str:
+    different = {str(r.contents["environment"]): r.contents["environment"] for r in records}
+    environments = list(different.values())
+    return results.markdown_table(
+        tuple(environments[0]), [tuple(str(v) for v in e.values()) for e in environments]
+    )
+
+
+def _values(runs: dict[int, results.Metrics], name: str) -> list[float]:
+    return [metrics[name] for metrics in runs.values() if name in metrics]
+
+
+def _cell(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def tiles(path: Path) -> np.ndarray:
+    """A grid's picture cut back into its images, [row, column, 1, 28, 28]."""
+    pixels = np.asarray(Image.open(path))
+    size, padding = 28, figures.GRID_PADDING
+    rows, columns = ((side + padding) // (size + padding) for side in pixels.shape[:2])
+    padded = np.pad(pixels, ((0, padding), (0, padding)))
+    tiles = padded.reshape(rows, size + padding, columns, size + padding)[:, :size, :, :size]
+    return tiles.transpose(0, 2, 1, 3)[:, :, None]

@@ -1,0 +1,167 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from infogan.errors import InfoGANError
+from infogan.params import Params, load_params
+from infogan.traversal import grid_image
+from study.experiments import experiments, load_recipes
+from study.records import Record, load_records
+from study.report import tiles, document, metrics_by_recipe, table
+from tests.imports import ROOT
+
+BASE = ROOT / "params.yaml"
+
+
+def write_recipes(folder, text):
+    path = folder / "experiments.yaml"
+    path.write_text(text)
+    return load_recipes(path)
+
+
+def apply(overrides):
+    """params.yaml with the overrides, as DVC applies them."""
+    values = yaml.safe_load(BASE.read_text())
+    for key, value in overrides.items():
+        *sections, name = key.split(".")
+        section = values
+        for part in sections:
+            section = section[part]
+        assert name in section
+        section[name] = value
+    return Params.model_validate(load_params(BASE).model_dump() | values)
+
+
+def test_a_recipe_with_a_preset_becomes_exactly_that_preset(tmp_path):
+    for preset in ("release", "paper"):
+        recipes = write_recipes(
+            tmp_path, f"it: {{about: x, preset: {ROOT}/presets/{preset}.yaml, seeds: [3]}}"
+        )
+        (experiment,) = experiments(recipes, BASE)
+        expected = load_params(ROOT / "presets" / f"{preset}.yaml").model_copy(
+            update={"seeds": [3], "objectives": ["infogan"]}
+        )
+        assert apply(experiment.overrides) == expected
+
+
+def test_the_default_changes_nothing_but_seed_and_objective(tmp_path):
+    recipes = write_recipes(tmp_path, f"it: {{about: x, preset: {BASE}, seeds: [7]}}")
+    (experiment,) = experiments(recipes, BASE)
+    assert experiment.overrides == {"seeds": [7], "objectives": ["infogan"]}
+    assert experiment.name == "it-7"
+    assert experiment.options == ["-S", "seeds=[7]", "-S", 'objectives=["infogan"]']
+
+
+def test_what_is_set_comes_on_top_of_the_preset(tmp_path):
+    recipes = write_recipes(
+        tmp_path,
+        f"it: {{about: x, preset: {BASE}, set: {{codes.noise: 5, lambda_cont: 0.25}}, seeds: [0]}}",
+    )
+    (experiment,) = experiments(recipes, BASE)
+    assert experiment.overrides["codes.noise"] == 5
+    assert experiment.overrides["lambda_cont"] == 0.25
+
+
+def test_the_first_seed_of_every_recipe_comes_before_any_second(tmp_path):
+    recipes = write_recipes(
+        tmp_path,
+        f"a: {{about: x, preset: {BASE}, seeds: [4, 2]}}\n"
+        f"b: {{about: y, preset: {BASE}, objective: gan, seeds: [0, 1]}}",
+    )
+    names = [experiment.name for experiment in experiments(recipes, BASE)]
+    assert names == ["a-4", "b-0", "a-2", "b-1"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "a: 3", "a: {about: x}", "a: {about: x, seeds: []}", "a: {about: x, seeds: [0], b: 1}"],
+)
+def test_a_file_that_lists_no_recipes_is_refused_in_one_line(tmp_path, text):
+    with pytest.raises(InfoGANError, match="not a list of recipes") as refused:
+        write_recipes(tmp_path, text)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_unknown_parameter_is_refused_by_name(tmp_path):
+    recipes = write_recipes(
+        tmp_path, f"a: {{about: x, preset: {BASE}, set: {{lamda: 1}}, seeds: [0]}}"
+    )
+    with pytest.raises(InfoGANError, match="unknown parameters lamda"):
+        experiments(recipes, BASE)
+
+
+def test_the_committed_study_is_well_formed(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    recipes = load_recipes(Path("study/experiments.yaml"))
+    names = [experiment.name for experiment in experiments(recipes, Path("params.yaml"))]
+    assert len(set(names)) == len(names)
+
+
+# Records and report.
+
+
+def make_record(recipe, seed, accuracy, folder=Path()):
+    contents = {
+        "recipe": recipe,
+        "seed": seed,
+        "measurements": {"metrics": {"accuracy_matched": accuracy}},
+        "environment": {"device": "cpu"},
+        "params": {"objectives": ["infogan"]},
+    }
+    metrics = {"accuracy_matched": accuracy}
+    return Record(recipe, seed, metrics, contents, pd.DataFrame(), folder / "c1.png")
+
+
+@pytest.fixture
+def recipes(tmp_path):
+    return write_recipes(
+        tmp_path,
+        "ours: {about: the default, seeds: [0, 1]}\n"
+        "other: {about: another, seeds: [0]}\n"
+        "small: {about: no noise, ablation: true, seeds: [0]}",
+    )
+
+
+def test_records_are_grouped_in_the_order_of_the_recipes(recipes):
+    records = [make_record("other", 0, 0.5), make_record("ours", 1, 0.9)]
+    assert metrics_by_recipe(records, recipes) == {
+        "ours": {1: {"accuracy_matched": 0.9}},
+        "other": {0: {"accuracy_matched": 0.5}},
+    }
+
+
+def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
+    records = [
+        make_record("ours", 0, 0.98),
+        make_record("ours", 1, 0.90),
+        make_record("small", 0, 0.25),
+    ]
+    text = document(records, recipes, ["figure_1"])
+    claims, ablations = text.split("## Ablations")
+    assert "0.940 ± 0.057 (n = 2): **1 of 2**" in claims
+    assert "no noise" in ablations.split("## Every seed")[0]
+    assert "0.250" not in claims
+    assert "![figure_1](study/figure_1.png)" in text
+
+
+def test_the_table_of_all_runs_has_a_row_each():
+    frame = table([make_record("ours", 0, 0.98), make_record("small", 0, 0.25)])
+    assert frame.loc[("small", 0), "accuracy_matched"] == 0.25
+
+
+def testtiles_undo_the_grid(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 1, 28, 28), dtype=np.uint8)
+    Image.fromarray(grid_image(images)).save(tmp_path / "c1.png")
+    assert np.array_equal(tiles(tmp_path / "c1.png"), images)
+
+
+def test_a_broken_record_is_named(tmp_path):
+    (tmp_path / "ours-0").mkdir()
+    (tmp_path / "ours-0" / "record.json").write_text(json.dumps({"recipe": "ours"}))
+    with pytest.raises(InfoGANError, match=r"ours-0: not a whole record"):
+        load_records(tmp_path)
