@@ -12,7 +12,7 @@ from infogan.params import Params, load_params
 from infogan.traversal import grid_image
 from study.experiments import experiments, load_recipes
 from study.records import Record, load_records
-from study.report import tiles, document, metrics_by_recipe, table
+from study.report import document, metrics_by_recipe, table, tiles
 from tests.imports import ROOT
 
 BASE = ROOT / "params.yaml"
