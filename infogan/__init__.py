@@ -29,6 +29,7 @@ What is measured:
     results          runs to means, spreads, and verdicts on the paper's claims
     figures          the paper's figures, redrawn
 Used throughout:
+    checksum         whether a file is still what was written
     errors           what a person can cause and cure
     randomness       every random stream from one seed
     runtime          device, precision, threads

@@ -8,6 +8,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from infogan.checksum import checksum
 from infogan.datasets import DATASETS
 from infogan.errors import InfoGANError
 from infogan.networks import TABLES, Discriminator, Generator, build_networks
@@ -38,8 +39,11 @@ def save_weights(
         for key, value in network.state_dict().items()
     }
     temporary = path.with_suffix(".partial")
+    networks = json.dumps(network_description(params))
+    # One key: safetensors writes several in no fixed order, and equal weights give equal bytes.
+    contents = json.dumps({"networks": networks, "checksum": checksum(networks, tensors)})
     try:
-        save_file(tensors, temporary, {"networks": json.dumps(network_description(params))})
+        save_file(tensors, temporary, {"contents": contents})
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -53,7 +57,7 @@ def load_weights(path: Path, params: Params) -> tuple[Generator, Discriminator]:
     """
     try:
         described, tensors = _read(path)
-    except (OSError, SafetensorError, json.JSONDecodeError) as error:
+    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
         raise InfoGANError(f"{path}: no readable weights ({error}); run the train stage") from error
     for key, expected in network_description(params).items():
         if described.get(key) != expected:
@@ -79,5 +83,8 @@ def load_weights(path: Path, params: Params) -> tuple[Generator, Discriminator]:
 def _read(path: Path) -> tuple[dict[str, object], dict[str, Tensor]]:
     """The description and the tensors of a weights file."""
     with safe_open(path, framework="pt") as file:
-        described = json.loads((file.metadata() or {}).get("networks", "{}"))
-        return described, {key: file.get_tensor(key) for key in file.offset_keys()}
+        contents = json.loads((file.metadata() or {})["contents"])
+        tensors = {key: file.get_tensor(key) for key in file.offset_keys()}
+    if contents["checksum"] != checksum(contents["networks"], tensors):
+        raise ValueError("its checksum is wrong: the file was changed")
+    return json.loads(contents["networks"]), tensors

@@ -38,10 +38,13 @@ class MasterWeights:
             copy.grad = None
         loss.backward()
         for copy, master in self._rounded():
-            master.grad = None if copy.grad is None else copy.grad.to(master.dtype)
+            if copy.grad is None:
+                master.grad = None
+            elif master.grad is None:
+                master.grad = copy.grad.to(master.dtype)
+            else:  # the memory is there already, and new pages are dear
+                master.grad.copy_(copy.grad)
         self.optimizer.step()
-        for _, master in self._rounded():
-            master.grad = None
         self._round()
 
     def state(self) -> dict[str, Tensor]:

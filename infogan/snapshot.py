@@ -11,17 +11,17 @@ import json
 import os
 import shutil
 import time
-import zlib
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+from infogan.checksum import checksum
 
 Identity = dict[str, Any]
 Say = Callable[[str], None]
@@ -146,29 +146,21 @@ class Snapshots:
 
 
 def _write(path: Path, snapshot: Snapshot) -> None:
-    header = json.dumps({"step": snapshot.step, "log": snapshot.log})
+    names = list(snapshot.tensors)  # their order is the order of what is logged
+    header = json.dumps({"step": snapshot.step, "log": snapshot.log, "names": names})
     tensors = {name: value.cpu().contiguous() for name, value in snapshot.tensors.items()}
-    save_file(tensors, path, {"header": header, "checksum": _checksum(header, tensors)})
+    save_file(tensors, path, {"header": header, "checksum": checksum(header, tensors)})
 
 
 def _read(path: Path) -> Snapshot:
     with safe_open(path, framework="pt") as file:
         metadata = file.metadata() or {}
         tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
-    if metadata["checksum"] != _checksum(metadata["header"], tensors):
+    if metadata["checksum"] != checksum(metadata["header"], tensors):
         raise ValueError("its checksum is wrong")
     header = json.loads(metadata["header"])
-    return Snapshot(header["step"], tensors, [(step, means) for step, means in header["log"]])
-
-
-def _checksum(header: str, tensors: dict[str, Tensor]) -> str:
-    """CRC-32 of the header, and of each tensor's name, kind, shape and values, by name."""
-    checksum = zlib.crc32(header.encode())
-    for name in sorted(tensors):
-        value = tensors[name]
-        checksum = zlib.crc32(f"{name} {value.dtype} {list(value.shape)}".encode(), checksum)
-        checksum = zlib.crc32(value.flatten().view(torch.uint8).numpy().data, checksum)
-    return str(checksum)
+    log = [(step, means) for step, means in header["log"]]
+    return Snapshot(header["step"], {name: tensors[name] for name in header["names"]}, log)
 
 
 def _lock(file: BinaryIO) -> bool:

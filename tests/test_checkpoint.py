@@ -98,13 +98,14 @@ def test_the_description_says_what_decides_the_networks(path, make_params):
         "codes.noise": 6,
         "codes.categorical": [5, 3],
         "codes.continuous": 2,
-        "codes.continuous_std": "fixed",
+        "codes.continuous_std": "learned",
         "networks.width": 0.05,
-        "networks.leaky_slope": 0.01,
+        "networks.leaky_slope": 0.1,
         "networks.norm_eps": 1e-5,
     }
     with safe_open(path, framework="pt") as file:
-        assert json.loads(file.metadata()["networks"]) == network_description(make_params())
+        contents = json.loads(file.metadata()["contents"])
+    assert json.loads(contents["networks"]) == network_description(make_params())
 
 
 @pytest.mark.parametrize(
@@ -115,7 +116,7 @@ def test_the_description_says_what_decides_the_networks(path, make_params):
         ("codes.categorical", [3, 5], "[5, 3]"),
         ("codes.continuous", 0, "2"),
         ("networks.width", 0.1, "0.05"),
-        ("networks.leaky_slope", 0.1, "0.01"),
+        ("networks.leaky_slope", 0.01, "0.1"),
         ("networks.norm_eps", 1e-3, "1e-05"),
     ],
 )
@@ -172,3 +173,13 @@ def test_weights_that_do_not_fit_their_description_are_refused(path, make_params
     described = {"networks": json.dumps(network_description(make_params()))}
     save_file({"generator.layers.1.weight": torch.zeros(3, 2)}, path, described)
     refusal(path, make_params())
+
+
+@pytest.mark.parametrize("position", [0.1, 0.5, 0.999])
+def test_a_flipped_bit_is_noticed(path, make_params, position):
+    data = bytearray(path.read_bytes())
+    header = 8 + int.from_bytes(data[:8], "little")
+    data[header + int(position * (len(data) - header))] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InfoGANError, match="the file was changed"):
+        load_weights(path, make_params())

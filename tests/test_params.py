@@ -74,19 +74,22 @@ def test_the_repositorys_file_loads_with_the_papers_mnist_codes(params):
     assert params.dataset == "mnist"
     assert params.codes.layout == CodeLayout(noise=62, categorical=(10,), continuous=2)
     assert params.codes.layout.latent_dim == 74
-    assert (params.lambda_disc, params.lambda_cont) == (1.0, 1.0)
+    assert params.lambda_disc == 1.0
     assert (params.training.discriminator_lr, params.training.generator_lr) == (2e-4, 1e-3)
 
 
 @pytest.mark.parametrize("path", PRESETS, ids=[path.stem for path in PRESETS])
-def test_a_preset_loads(path):
-    load_params(path)
+def test_a_preset_loads_and_keeps_the_papers_lambdas_without_our_additions(path):
+    preset = load_params(path)
+    assert (preset.lambda_disc, preset.lambda_cont) == (1.0, 1.0)
+    assert (preset.lambda_information, preset.lambda_consistency) == (0.0, 0.0)
+    assert preset.training.fresh_latents
 
 
 def test_network_options_are_the_sections_values(load):
     text = changed("networks.width", 0.25)
     assert load(text).networks.options == NetworkOptions(
-        width=0.25, leaky_slope=0.01, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1
+        width=0.25, leaky_slope=0.1, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1
     )
 
 

@@ -18,7 +18,7 @@ from stages.train import DECIDING_PARAMETERS
 from tests.conftest import REPOSITORY
 from tests.test_stages import run_stage, write_params
 
-NUM_STEPS = 300
+NUM_STEPS = 200
 CHANGES = {
     "num_steps": NUM_STEPS,
     "training.log_every": 10,
@@ -127,14 +127,14 @@ def start(inputs: Path, out: Path) -> subprocess.Popen:
 
 
 def test_a_stopped_and_then_killed_command_goes_on_to_the_same_bytes(inputs, root, out, whole):
-    status, _, errors = stop(inputs, out, signal.SIGTERM, step=50)
+    status, _, errors = stop(inputs, out, signal.SIGTERM, step=30)
     step = stopped_step(errors)
-    assert (status, 50 <= step < NUM_STEPS) == (130, True)
+    assert (status, 30 <= step < NUM_STEPS) == (130, True)
     assert not (out / "weights.safetensors").exists()
     (unfinished,) = (root / ".resume").iterdir()
     goes_on = f"train infogan-3  goes on after step {step}, from the snapshot in {unfinished}\n"
 
-    status, said, _ = stop(inputs, out, signal.SIGKILL, step=150)
+    status, said, _ = stop(inputs, out, signal.SIGKILL, step=100)
     assert (status, goes_on in said) == (-signal.SIGKILL, True)
     assert not (out / "weights.safetensors").exists()
 
@@ -168,9 +168,9 @@ def signalled_at(out: Path, step: int, number: signal.Signals):
 def test_a_training_stopped_at_random_goes_on_to_the_same_bytes(inputs, root, out, whole, capsys):
     moments = random.Random(0)
     resumed = 0
-    for earliest, number in zip((10, 80, 150), random.Random(1).choices(SIGNALS, k=3), strict=True):
+    for earliest, number in zip((10, 50, 90), random.Random(1).choices(SIGNALS, k=3), strict=True):
         shutil.rmtree(out, ignore_errors=True)
-        at = earliest + 10 * moments.randrange(5)
+        at = earliest + 10 * moments.randrange(4)
         with signalled_at(out, at, number), pytest.raises(SystemExit) as stopped:
             train_here(inputs, out)
         assert stopped.value.code == 130

@@ -56,6 +56,12 @@ def write_params(folder: Path, make_params, changes: dict) -> Path:
     return path
 
 
+@pytest.fixture(autouse=True)
+def resume_elsewhere(tmp_path, monkeypatch) -> None:
+    """Leave the repository's own unfinished trainings alone."""
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+
+
 @pytest.fixture(scope="session")
 def shared(tmp_path_factory, make_params) -> Path:
     """Packed digits and a classifier of them."""
@@ -186,12 +192,14 @@ def test_curves_have_one_column_per_objective_and_quantity(pipeline):
     assert [row.split(",")[0] for row in rows] == ["2", "4"]
 
 
-def test_training_reads_no_label(shared, tmp_path, make_params, monkeypatch):
+@pytest.mark.parametrize("weight", [0.0, 0.5])
+def test_training_reads_no_label(shared, tmp_path, make_params, monkeypatch, weight):
     def refuse(*arguments):
         raise AssertionError("labels were read")
 
     monkeypatch.setattr("infogan.datasets.load_split", refuse)
-    params = write_params(tmp_path, make_params, {})
+    weights = {"lambda_information": weight, "lambda_consistency": weight}
+    params = write_params(tmp_path, make_params, weights)
     run_stage("objectives", params, "--out", tmp_path / "objectives")
     objective = ("--objective", tmp_path / "objectives" / "infogan.json", "--seed", "0")
     run_stage("train", params, *objective, "--data", shared / "data", "--out", tmp_path / "run")
