@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
+from typing import NamedTuple
 
 import torch
 from jaxtyping import Float, Int, UInt8
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from infogan.augmentation import random_affine
 from infogan.codes import CodeLayout, Recognition, sample, split_recognition
-from infogan.datasets import lookup, scale
+from infogan.datasets import lookup, scale, unscale
 from infogan.errors import InfoGANError
 from infogan.losses import (
     bounds,
@@ -178,6 +179,14 @@ def real_image_loss(
     return loss
 
 
+class Trained(NamedTuple):
+    """What a training leaves: G, D with Q, and pictures of the same latents at `film_steps`."""
+
+    generator: Generator
+    discriminator: Discriminator
+    film: UInt8[Tensor, "frame row column channel height width"]
+
+
 def train(
     images: UInt8[Tensor, "image channel height width"],
     params: Params,
@@ -186,8 +195,8 @@ def train(
     backend: Backend,
     log: Log,
     snapshots: Snapshots | None = None,
-) -> tuple[Generator, Discriminator]:
-    """Play the whole game on `images` and return G and D with Q, in float32.
+) -> Trained:
+    """Play the whole game on `images`; the networks come back in float32.
 
     `log` receives the number of steps done and the means since its last call. With `snapshots`,
     goes on where an earlier call with the same arguments was cut off, and ends in the same bits;
@@ -203,19 +212,57 @@ def train(
     )
     rng = random_stream(seed, "latents", backend.device)
     progress = _Progress(log, params)
+    camera = _Camera(game, random_stream(seed, "film"), data_set.value_range)
     if snapshots is not None and (snapshot := snapshots.load()) is not None:
-        _resume(snapshot, players, rng, progress)
+        _resume(snapshot, players, rng, progress, camera)
+    camera.film(progress.step, players.generator)
 
     for indices in islice(batches, progress.step, params.num_steps):
         real_images = scale(images[indices], data_set.value_range)
         progress.add(train_step(players, game, real_images, rng))
+        camera.film(progress.step, players.generator)
         if snapshots is not None:
-            snapshots.after_step(partial(_take_snapshot, players, rng, progress))
+            snapshots.after_step(partial(_take_snapshot, players, rng, progress, camera))
 
     players.generator_weights.restore()
     players.discriminator_weights.restore()
     _check_weights(players)
-    return players.generator, players.discriminator
+    return Trained(players.generator, players.discriminator, torch.stack(camera.frames))
+
+
+def film_steps(num_steps: int, num_frames: int) -> list[int]:
+    """The steps after which a frame is taken: first to last, closer together where more happens."""
+    last = max(num_frames - 1, 1)
+    return sorted({round(num_steps * (frame / last) ** 3) for frame in range(num_frames)} | {0})
+
+
+class _Camera:
+    """Takes pictures of G: three draws of noise and codes, each shown in every category of c1."""
+
+    ROWS = 3
+
+    def __init__(self, game: Game, rng: torch.Generator, value_range: tuple[float, float]) -> None:
+        self.game, self.value_range = game, value_range
+        params, layout = game.params, game.layout
+        self.steps = film_steps(params.num_steps, params.training.film_frames)
+        columns = layout.categorical[0] if layout.categorical else 10
+        latents = sample(layout, self.ROWS, params.codes.noise_prior, rng)
+        self.latents = latents[:, None].repeat(1, columns, 1)
+        if layout.categorical:
+            self.latents[:, :, layout.categorical_slice(0)] = torch.eye(columns)
+        self.frames: list[UInt8[Tensor, "row column channel height width"]] = []
+
+    @torch.no_grad()
+    def film(self, step: int, generator: Generator) -> None:
+        """Take a picture if one is due, with batch norm on its running statistics."""
+        if step not in self.steps or len(self.frames) > self.steps.index(step):
+            return
+        generator.eval()
+        latents = self.latents.flatten(0, 1).to(self.game.backend.device)
+        images = self.game.generate(generator, latents).float().cpu()
+        generator.train()
+        frame = unscale(images.contiguous(), self.value_range)
+        self.frames.append(frame.unflatten(0, self.latents.shape[:2]))
 
 
 class _Progress:
@@ -245,18 +292,26 @@ class _Progress:
         self.log(step, means)
 
 
-def _take_snapshot(players: Players, rng: torch.Generator, progress: _Progress) -> Snapshot:
+def _take_snapshot(
+    players: Players, rng: torch.Generator, progress: _Progress, camera: _Camera
+) -> Snapshot:
     tensors = players.state() | {f"sum.{name}": total for name, total in progress.sums.items()}
     tensors["latents"] = rng.get_state()
+    tensors["film"] = torch.stack(camera.frames)
     tensors["since_log"] = torch.tensor(progress.since_log)
     return Snapshot(progress.step, tensors, progress.logged)
 
 
 def _resume(
-    snapshot: Snapshot, players: Players, rng: torch.Generator, progress: _Progress
+    snapshot: Snapshot,
+    players: Players,
+    rng: torch.Generator,
+    progress: _Progress,
+    camera: _Camera,
 ) -> None:
     players.load_state(snapshot.tensors)
     rng.set_state(snapshot.tensors["latents"])
+    camera.frames = list(snapshot.tensors["film"])
     progress.step, progress.since_log = snapshot.step, int(snapshot.tensors["since_log"])
     progress.sums = {
         name.removeprefix("sum."): total.to(rng.device)

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
+import numpy as np
 from dvclive import Live
 
 from infogan.checkpoint import save_weights
@@ -64,8 +65,9 @@ def main(args: argparse.Namespace) -> None:
             live.make_summary()
             progress.show(step, means, is_news=step > snapshots.resumed_step)
 
-        networks = train(images, params, objective, args.seed, backend, log, snapshots)
-    save_weights(args.out / "weights.safetensors", *networks, params)
+        trained = train(images, params, objective, args.seed, backend, log, snapshots)
+    save_weights(args.out / "weights.safetensors", trained.generator, trained.discriminator, params)
+    np.save(args.out / "film.npy", trained.film.numpy())
     (args.out / "environment.json").write_text(json.dumps(backend.describe(), indent=2) + "\n")
     snapshots.discard()
 

@@ -20,6 +20,7 @@ from infogan.runtime import Backend
 from infogan.snapshot import Interrupted, Snapshots
 from infogan.training import (
     Game,
+    film_steps,
     make_players,
     real_image_loss,
     shuffled_batches,
@@ -101,7 +102,7 @@ def run(make_params, backend, digit_images):
             lambda step, means: logged.append((step, means)),
             snapshots,
         )
-        return *networks, logged
+        return networks.generator, networks.discriminator, logged, networks.film
 
     return run_training
 
@@ -543,7 +544,7 @@ def test_the_same_seed_gives_bitwise_the_same_networks_and_log(run):
 def test_training_is_its_steps_on_streams_derived_from_the_seed(
     run, make_params, backend, digit_images
 ):
-    generator, discriminator, logged = run(changes={"num_steps": 3}, seed=5)
+    generator, discriminator, logged, _ = run(changes={"num_steps": 3}, seed=5)
     params = make_params()
     players = make_players(TABLES["mnist"], params, 5, backend)
     game = Game(params, OBJECTIVES["infogan"](params), backend)
@@ -685,6 +686,7 @@ def interrupt(run, tmp_path):
 def assert_same_training(first, second):
     assert same_networks(first[0], second[0])
     assert same_networks(first[1], second[1])
+    assert torch.equal(first[3], second[3])
     assert repr(first[2]) == repr(second[2])  # in the same order, too
 
 
@@ -793,3 +795,51 @@ def test_a_few_hundred_steps_make_the_categorical_code_readable(toy_bounds):
 
 def test_the_control_leaves_its_code_less_readable(toy_bounds):
     assert -0.1 < toy_bounds["gan"] < toy_bounds["infogan"] - 0.3
+
+
+# The film.
+
+
+def film(make_params, backend, digit_images, changes=None):
+    params = make_params({"num_steps": 6, "training.film_frames": 4} | (changes or {}))
+    objective = OBJECTIVES["infogan"](params)
+    return train(digit_images[:60], params, objective, 0, backend, lambda step, means: None)
+
+
+@pytest.mark.parametrize(("num_steps", "frames"), [(2500, 12), (7, 3), (1, 12), (5, 1)])
+def test_frames_run_from_the_first_step_to_the_last_and_come_closer_at_the_start(num_steps, frames):
+    steps = film_steps(num_steps, frames)
+    assert steps[0] == 0
+    assert len(set(steps)) == len(steps) <= max(frames, 1)
+    if frames > 1:
+        assert steps[-1] == num_steps
+    gaps = [after - before for before, after in zip(steps, steps[1:], strict=False)]
+    assert gaps == sorted(gaps)
+
+
+def test_a_film_shows_three_draws_in_every_category(make_params, backend, digit_images):
+    steps = film_steps(6, 4)
+    pictures = film(make_params, backend, digit_images).film
+    assert pictures.shape == (len(steps), 3, 5, 1, 28, 28)
+    assert pictures.dtype == torch.uint8
+    continuous = film(make_params, backend, digit_images, {"codes.categorical": []}).film
+    assert continuous.shape == (len(steps), 3, 10, 1, 28, 28)
+
+
+def test_the_last_frame_is_the_trained_generators(make_params, backend, digit_images):
+    trained = film(make_params, backend, digit_images)
+    layout = make_params().codes.layout
+    latents = sample(layout, 3, "uniform", random_stream(0, "film"))
+    latents[:, layout.categorical_slice(0)] = torch.eye(5)[4]
+    with torch.no_grad():
+        images = trained.generator.eval()(latents)
+    expected = (images * 255).round().to(torch.uint8)
+    assert torch.equal(trained.film[-1, :, 4], expected)
+    assert not torch.equal(trained.film[0], trained.film[-1])
+
+
+def test_filming_leaves_the_training_as_it_is(make_params, backend, digit_images):
+    often = film(make_params, backend, digit_images, {"training.film_frames": 7})
+    once = film(make_params, backend, digit_images, {"training.film_frames": 1})
+    assert same_networks(often.generator, once.generator)
+    assert same_networks(often.discriminator, once.discriminator)
