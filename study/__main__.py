@@ -1,6 +1,7 @@
 """Run the study: `python -m study run`, then `collect`; `report` alone writes it up again."""
 
 import argparse
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -22,6 +23,8 @@ def run(chosen: list[Experiment], jobs: int) -> None:
         dvc("exp", "run", "--queue", "--force", "--name", experiment.name, *experiment.options)
     print(f"study: {len(waiting)} experiments queued, {len(chosen) - len(waiting)} on record")
     if waiting:
+        # Trainings that share cores slow each other down many times over.
+        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
         dvc("queue", "start", "-j", str(jobs))
         print("study: `dvc queue status` shows them; then run `python -m study collect`")
 

@@ -1,7 +1,7 @@
 import copy
 import math
 from functools import partial
-from itertools import islice
+from itertools import islice, pairwise
 
 import pytest
 import torch
@@ -813,7 +813,7 @@ def test_frames_run_from_the_first_step_to_the_last_and_come_closer_at_the_start
     assert len(set(steps)) == len(steps) <= max(frames, 1)
     if frames > 1:
         assert steps[-1] == num_steps
-    gaps = [after - before for before, after in zip(steps, steps[1:], strict=False)]
+    gaps = [after - before for before, after in pairwise(steps)]
     assert gaps == sorted(gaps)
 
 
