@@ -25,7 +25,7 @@ def run(chosen: list[Experiment], jobs: int) -> None:
     if waiting:
         # Trainings that share cores slow each other down many times over.
         os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
-        dvc("queue", "start", "-j", str(jobs))
+        dvc("queue", "start", "-j", str(jobs), quiet=True)
         print("study: `dvc queue status` shows them; then run `python -m study collect`")
 
 
@@ -48,10 +48,14 @@ def has_record(experiment: Experiment) -> bool:
     return (RECORDS / experiment.name / "record.json").exists()
 
 
-def dvc(*arguments: str) -> None:
-    """One DVC command; its own message says what went wrong."""
+def dvc(*arguments: str, quiet: bool = False) -> None:
+    """One DVC command; its own message says what went wrong.
+
+    What it leaves running keeps its standard output open, unless it is quiet.
+    """
+    output = subprocess.DEVNULL if quiet else None
     try:
-        subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True)
+        subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True, stdout=output)
     except subprocess.CalledProcessError as error:
         raise InfoGANError(f"`dvc {' '.join(arguments)}` failed") from error
 
