@@ -7,6 +7,7 @@ PyTorch's. Maps lie in memory pixel by pixel (height, width, channel), as in `ne
 """
 
 import base64
+import html
 import json
 import zlib
 from collections.abc import Iterator
@@ -92,7 +93,7 @@ def write_page(
     page = TEMPLATE.read_text(encoding="utf-8")
     # "<" cannot end the script element inside JSON strings.
     page = page.replace("{{facts}}", json.dumps(contents).replace("<", "\\u003c"))
-    page = page.replace("{{title}}", facts["title"])
+    page = page.replace("{{title}}", html.escape(facts["title"]))
     for name, data in blobs.items():
         encoded = base64.b64encode(zlib.compress(data, 9)).decode()
         page = page.replace("{{" + name + "}}", encoded)
@@ -194,7 +195,8 @@ def _flat(layers: Any) -> Iterator[nn.Module]:
 
 def _fold_norm(operation: Operation, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
     """y = (x - mean) / sqrt(var + eps) * gamma + beta, with the running statistics."""
-    assert norm.running_mean is not None and norm.running_var is not None
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
     scale = _numbers(norm.weight) / np.sqrt(_numbers(norm.running_var) + norm.eps)
     operation.rescale(scale, _numbers(norm.bias) - _numbers(norm.running_mean) * scale)
 

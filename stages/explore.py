@@ -1,0 +1,76 @@
+"""Stage `explore`: one web page in which the trained generator runs and its codes can be turned."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from infogan.checkpoint import load_weights
+from infogan.codes import sample
+from infogan.datasets import lookup
+from infogan.evaluation import UNMATCHED
+from infogan.explorer import page_facts, write_page
+from infogan.params import load_params
+from infogan.randomness import random_stream
+from stages import run_stage, stage_parser
+
+NUM_NOISE_SAMPLES = 8
+ROLE_NAMES = {"slant": "rotation", "width": "width"}
+
+
+def main(args: argparse.Namespace) -> None:
+    """Write the page."""
+    params = load_params(args.params)
+    data_set = lookup(params.dataset)
+    layout = params.codes.layout
+    generator, discriminator = load_weights(args.weights, params)
+    record = json.loads(args.measurements.read_text())
+    rng = random_stream(args.seed, "explore")
+    noise = sample(layout, NUM_NOISE_SAMPLES, params.codes.noise_prior, rng)[:, layout.noise_slice]
+    # Slant and width are measures of the strokes of digits.
+    measures_digits = params.dataset in ("mnist", "digits")
+    continuous = layout.names[len(layout.categorical) :]
+    roles = {continuous[role["code"]]: ROLE_NAMES[name] for name, role in record["roles"].items()}
+    facts = page_facts(
+        layout,
+        data_set.image_shape,
+        data_set.value_range,
+        noise,
+        title=f"InfoGAN on {params.dataset}: what its codes mean",
+        noise_prior=params.codes.noise_prior,
+        categories=named_categories(record, data_set.class_names),
+        roles=roles if measures_digits else {},
+        limit=params.traverse.limit,
+        measures_digits=measures_digits,
+    )
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    write_page(args.out, generator, discriminator, facts)
+    print(f"explore: {args.out}, {args.out.stat().st_size / 1e6:.1f} MB; open it in a browser")
+
+
+def named_categories(record: dict[str, Any], class_names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Label and purity of each category of c1: its matched class, and that class's share in it."""
+    if "contingency" not in record:
+        return []
+    named = []
+    for counts, matched in zip(record["contingency"], record["category_to_class"], strict=True):
+        label = "-" if matched == UNMATCHED else class_names[matched]
+        purity = 0.0 if matched == UNMATCHED else counts[matched] / max(sum(counts), 1)
+        named.append({"label": label, "purity": round(purity, 4)})
+    return named
+
+
+def parser() -> argparse.ArgumentParser:
+    """The stage's options."""
+    options = stage_parser("Write the explorer.")
+    options.add_argument("--weights", type=Path, required=True, help="weights of the train stage")
+    options.add_argument(
+        "--measurements", type=Path, required=True, help="measurements.json of the evaluate stage"
+    )
+    options.add_argument("--seed", type=int, required=True, help="seed of the run")
+    options.add_argument("--out", type=Path, required=True, help="the page: reports/explorer.html")
+    return options
+
+
+if __name__ == "__main__":
+    run_stage(main, parser())

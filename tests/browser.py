@@ -1,0 +1,94 @@
+"""A headless Chromium driven over WebDriver's HTTP interface, for the tests of the web pages."""
+
+import base64
+import json
+import shutil
+import socket
+import subprocess
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any, Self
+
+CHROMEDRIVER = shutil.which("chromedriver")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
+
+
+class Browser:
+    """One window, with the network off but for what is on the disk."""
+
+    def __init__(self, width: int = 1100, height: int = 1400) -> None:
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        self.address = f"http://127.0.0.1:{port}"
+        self.driver = subprocess.Popen(
+            [str(CHROMEDRIVER), f"--port={port}"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        options = {
+            "binary": CHROMIUM,
+            "args": [
+                *("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
+                *("--host-resolver-rules=MAP * ~NOTFOUND", f"--window-size={width},{height}"),
+            ],
+        }
+        wanted = {
+            "capabilities": {
+                "alwaysMatch": {
+                    "goog:chromeOptions": options,
+                    "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
+                }
+            }
+        }
+        for _ in range(100):
+            try:
+                self.session = f"/session/{self._send('POST', '/session', wanted)['sessionId']}"
+                return
+            except ConnectionError:
+                time.sleep(0.1)
+            except urllib.error.URLError:
+                time.sleep(0.1)
+        raise RuntimeError("chromedriver did not answer")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        try:
+            self._send("DELETE", self.session)
+        finally:
+            self.driver.terminate()
+            self.driver.wait()
+
+    def open(self, page: Path, seconds: float = 60) -> None:
+        """Load a page from the disk and wait until it says that it is ready."""
+        self._send("POST", f"{self.session}/url", {"url": page.resolve().as_uri()})
+        end = time.monotonic() + seconds
+        while self.run("return document.body.dataset.ready") != "true":
+            if time.monotonic() > end:
+                raise RuntimeError(f"{page}: not ready; {self.log('browser')}")
+            time.sleep(0.1)
+
+    def run(self, script: str, *arguments: Any) -> Any:
+        """The value that a script's body returns."""
+        body = {"script": script, "args": list(arguments)}
+        return self._send("POST", f"{self.session}/execute/sync", body)
+
+    def log(self, kind: str) -> list[dict[str, Any]]:
+        """Entries since the last call: `browser` for the console, `performance` for requests."""
+        entries: list[dict[str, Any]] = self._send("POST", f"{self.session}/se/log", {"type": kind})
+        return entries
+
+    def screenshot(self, path: Path) -> None:
+        """A picture of the window."""
+        path.write_bytes(base64.b64decode(self._send("GET", f"{self.session}/screenshot")))
+
+    def _send(self, method: str, path: str, body: Any = None) -> Any:
+        data = None if body is None else json.dumps(body).encode()
+        request = urllib.request.Request(
+            self.address + path, data, {"Content-Type": "application/json"}, method=method
+        )
+        with urllib.request.urlopen(request, timeout=120) as answer:
+            return json.load(answer)["value"]
