@@ -21,6 +21,7 @@ class Objective:
     lambda_consistency: float
     generator_learns_bound: bool
     trunk_learns_bound: bool
+    categories_from_maps: bool
 
     @property
     def learns_from_real_images(self) -> bool:
@@ -37,6 +38,7 @@ def _infogan(params: Params) -> Objective:
         lambda_consistency=params.lambda_consistency,
         generator_learns_bound=True,
         trunk_learns_bound=params.bound_trains_trunk,
+        categories_from_maps=params.categories_from_maps,
     )
 
 
@@ -49,6 +51,7 @@ def _gan(params: Params) -> Objective:
         lambda_consistency=0.0,
         generator_learns_bound=False,
         trunk_learns_bound=False,
+        categories_from_maps=False,
     )
 
 

@@ -85,8 +85,8 @@ class Training(_Section):
     log_every: Annotated[int, Field(ge=1)]
 
 
-class RealImages(_Section):
-    """The small affine maps of real images under which Q's answer should stay the same."""
+class Maps(_Section):
+    """The small affine maps of images under which their category should stay the same."""
 
     rotation: Weight
     shear: Weight
@@ -154,10 +154,11 @@ class Params(_Section):
     lambda_information: Weight
     lambda_consistency: Weight
     bound_trains_trunk: bool
+    categories_from_maps: bool
     codes: Codes
     networks: Networks
     training: Training
-    real_images: RealImages
+    maps: Maps
     traverse: Traverse
     classifier: Classifying
     evaluate: Evaluate

@@ -16,6 +16,7 @@ from infogan.datasets import DataSet
 from infogan.errors import InfoGANError
 from infogan.evaluation import UNMATCHED
 from infogan.params import Params
+from infogan.training import film_steps
 
 ROLE_NAMES = {"slant": "rotation", "width": "width"}
 SEED_METRICS = (
@@ -28,6 +29,7 @@ CAPTIONS = {
     "training, mean of each logging interval on fresh fake images; the paper's curve digitised.",
     "figure_2": "Figure 2: one code varies from left to right, the rest is fixed along a row; the "
     "columns of c1 in the order of the digits that they match.",
+    "film": "The same noise and codes during training, one row for each category of c1.",
     "losses": "Losses, and the bound of the continuous codes, during training.",
     "confusion": "Test images by category of c1 and by true class, `{}`: the diagonal is right.",
     "seeds": "c1 of every seed, `{}`.",
@@ -45,6 +47,7 @@ class Run:
     environment: dict[str, Any]
     curves: pd.DataFrame
     grids: dict[str, UInt8[np.ndarray, "row column channel height width"]]
+    film: UInt8[np.ndarray, "frame draw category channel height width"]
 
 
 def read_run(folder: Path, objective: str, seed: int) -> Run:
@@ -62,6 +65,7 @@ def read_run(folder: Path, objective: str, seed: int) -> Run:
             json.loads((train / "environment.json").read_text()),
             curves.reset_index().assign(objective=objective, seed=seed),
             {path.stem: np.load(path) for path in grids},
+            np.load(train / "film.npy"),
         )
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -115,6 +119,7 @@ def draw(
             figures.PAPER_FIGURE_1 if as_paper else None,
         )
     pictures["figure_2"] = figures.traversal_figure(_panels(first, params, data_set))
+    pictures["film"] = figures.traversal_figure([_film_panel(runs[0], params)])
     pictures["losses"] = figures.losses_figure(curves)
     fakes = {
         name: run.grids["samples"].reshape(-1, *data_set.image_shape) for name, run in first.items()
@@ -215,6 +220,18 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
         figures.GridPanel(f"({chr(ord('a') + index)}) {title}", images, labels)
         for index, (title, images, labels) in enumerate(panels)
     ]
+
+
+def _film_panel(run: Run, params: Params) -> figures.GridPanel:
+    """One draw in every category, from left to right the steps after the first hundredth."""
+    steps = film_steps(params.num_steps, params.training.film_frames)
+    shown = [i for i, step in enumerate(steps) if step >= params.num_steps / 100]
+    rows = run.film[shown, 0].swapaxes(0, 1)
+    if params.codes.categorical:
+        rows = rows[category_order(run.record["category_to_class"])]
+    labels = [f"{steps[i]:,}" for i in shown]
+    title = f"Steps of training: {figures.objective_name(run.objective)}, seed {run.seed}"
+    return figures.GridPanel(title, rows, labels)
 
 
 def category_order(mapping: Sequence[int]) -> list[int]:

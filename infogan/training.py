@@ -99,6 +99,24 @@ class Game:
         """L_I of the categorical and of the continuous codes, in nats."""
         return bounds(self.layout, latents, q, learned_std=self.params.codes.learned_std)
 
+    def bounds_for_d(
+        self,
+        latents: Float[Tensor, "batch latent"],
+        discriminator: Discriminator,
+        features: Float[Tensor, "batch feature"],
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """The bounds in D's step, where the trunk learns them only if the objective says so."""
+        if not self.objective.trunk_learns_bound:
+            features = features.detach()
+        return self.bounds(latents, self.recognise(discriminator, features))
+
+    def map(
+        self, images: Float[Tensor, "batch channel height width"], rng: torch.Generator
+    ) -> Float[Tensor, "batch channel height width"]:
+        """Each image under a small affine map of its own, in the backend's precision."""
+        mapped = random_affine(images.float(), self.params.maps.limits, rng)
+        return mapped.to(self.backend.precision)
+
     def weigh(
         self, categorical: Float[Tensor, ""], continuous: Float[Tensor, ""]
     ) -> Float[Tensor, ""]:
@@ -126,11 +144,14 @@ def train_step(
     real_logits = discriminator.decide(real_features).float()
     features = discriminator.trunk(fake_images.detach())
     fake_logits = discriminator.decide(features).float()
-    if not game.objective.trunk_learns_bound:
-        features = features.detach()
-    categorical, continuous = game.bounds(latents, game.recognise(discriminator, features))
+    categorical, continuous = game.bounds_for_d(latents, discriminator, features)
+    learned = categorical
+    if game.objective.categories_from_maps:
+        # Deviation: a category that a small map could change is not to be one.
+        mapped_features = discriminator.trunk(game.map(fake_images.detach(), rng))
+        learned, _ = game.bounds_for_d(latents, discriminator, mapped_features)
     real_fake_loss = discriminator_loss(real_logits, fake_logits)
-    loss = real_fake_loss - game.weigh(categorical, continuous)
+    loss = real_fake_loss - game.weigh(learned, continuous)
     if game.objective.learns_from_real_images:
         loss = loss + real_image_loss(discriminator, game, real_images, real_features, rng)
     players.discriminator_weights.descend(loss)
@@ -168,8 +189,7 @@ def real_image_loss(
     It is to sort them into equally large categories without doubt, and to sort an image and its
     small affine map alike; `features` are the trunk's of `real_images`.
     """
-    mapped = random_affine(real_images.float(), game.params.real_images.limits, rng)
-    mapped_features = discriminator.trunk(mapped.to(game.backend.precision))
+    mapped_features = discriminator.trunk(game.map(real_images, rng))
     logits = game.recognise(discriminator, features).logits
     mapped_logits = game.recognise(discriminator, mapped_features).logits
     loss = torch.zeros((), device=features.device)

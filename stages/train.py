@@ -73,7 +73,7 @@ def main(args: argparse.Namespace) -> None:
 
 
 # As the stage's `params` in dvc.yaml.
-DECIDING_PARAMETERS = {"dataset", "num_steps", "codes", "networks", "training", "real_images"}
+DECIDING_PARAMETERS = {"dataset", "num_steps", "codes", "networks", "training", "maps"}
 
 
 def resume_folder() -> Path:

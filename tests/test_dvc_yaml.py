@@ -33,7 +33,7 @@ def test_every_parameter_is_some_stages_dependency_or_about_the_runtime():
     top_level = set(yaml.safe_load((ROOT / "params.yaml").read_text()))
     through_the_objective = {
         *("lambda_disc", "lambda_cont", "lambda_information", "lambda_consistency"),
-        "bound_trains_trunk",
+        *("bound_trains_trunk", "categories_from_maps"),
     }
     assert top_level - listed == {"runtime"} | through_the_objective
 

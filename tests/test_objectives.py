@@ -19,20 +19,29 @@ def test_every_objective_that_the_parameters_accept_is_defined():
     assert set(get_args(Objective)) == set(OBJECTIVES)
 
 
-@pytest.mark.parametrize("trunk", [True, False])
-def test_infogan_takes_its_weights_from_the_parameters(make_params, trunk):
-    objective = OBJECTIVES["infogan"](make_params({**WEIGHTS, "bound_trains_trunk": trunk}))
-    assert objective == Weights(**WEIGHTS, generator_learns_bound=True, trunk_learns_bound=trunk)
+@pytest.mark.parametrize(("trunk", "maps"), [(True, False), (False, True)])
+def test_infogan_takes_its_weights_from_the_parameters(make_params, trunk, maps):
+    changes = {"bound_trains_trunk": trunk, "categories_from_maps": maps}
+    objective = OBJECTIVES["infogan"](make_params({**WEIGHTS, **changes}))
+    assert objective == Weights(
+        **WEIGHTS,
+        generator_learns_bound=True,
+        trunk_learns_bound=trunk,
+        categories_from_maps=maps,
+    )
 
 
 def test_the_control_passes_the_bound_to_qs_head_alone_whatever_the_parameters(make_params):
-    assert OBJECTIVES["gan"](make_params({**WEIGHTS, "bound_trains_trunk": True})) == Weights(
+    assert OBJECTIVES["gan"](
+        make_params({**WEIGHTS, "bound_trains_trunk": True, "categories_from_maps": True})
+    ) == Weights(
         lambda_disc=1.0,
         lambda_cont=1.0,
         lambda_information=0.0,
         lambda_consistency=0.0,
         generator_learns_bound=False,
         trunk_learns_bound=False,
+        categories_from_maps=False,
     )
 
 

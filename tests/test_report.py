@@ -11,8 +11,9 @@ def make_run(objective: str, seed: int, mapping: list[int], losses: list[float])
     curves = pd.DataFrame({"step": [20, 40], "generator_loss": losses})
     record = {"metrics": {"nmi": 0.5}, "category_to_class": mapping, "roles": {}}
     curves = curves.assign(objective=objective, seed=seed)
-    grids = {"c1": np.zeros((1, 1, 1, 2, 2), np.uint8)}
-    return Run(objective, seed, record, {"device": "cpu"}, curves, grids)
+    grids = {"c1": np.zeros((1, 1, 1, 28, 28), np.uint8)}
+    film = np.zeros((2, 3, 2, 1, 28, 28), np.uint8)
+    return Run(objective, seed, record, {"device": "cpu"}, curves, grids, film)
 
 
 def test_categories_are_put_in_the_order_of_their_classes_and_the_unmatched_last():
@@ -38,11 +39,17 @@ def make_drawable_run(objective: str, seed: int) -> Run:
     for name, columns in (("c1", 2), ("c2", 4), ("c3", 4), ("samples", 3)):
         run.grids[name] = np.zeros((3, columns, 1, 28, 28), np.uint8)
     curves = run.curves.assign(discriminator_loss=1.0, bound_cat_nats=0.5, bound_cont_nats=0.1)
-    return Run(objective, seed, run.record, run.environment, curves, run.grids)
+    return Run(objective, seed, run.record, run.environment, curves, run.grids, run.film)
 
 
 def test_figure_2_shows_the_first_seed_of_the_first_objective_and_c1_of_the_others(make_params):
-    params = make_params({"codes.categorical": [2], "traverse.columns": 4})
+    params = make_params(
+        {
+            "codes.categorical": [2],
+            "traverse.columns": 4,
+            "training.film_frames": 2,
+        }
+    )
     runs = [make_drawable_run(name, seed) for name in ("infogan", "gan") for seed in (4, 2)]
     real_images = np.zeros((9, 1, 28, 28), np.uint8)
     pictures = draw(runs, params, DATASETS["digits"], real_images)
