@@ -1,5 +1,5 @@
 # Each target makes its own environment from requirements.lock.
-.PHONY: repro test demo lock
+.PHONY: repro study test demo lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -20,6 +20,11 @@ TRAIN_SIDE_BY_SIDE = \
 	share=$$(($$(nproc) / $$(echo "$$runs" | wc -l))); \
 	echo "$$runs" | OMP_NUM_THREADS=$$((share > 1 ? share : 1)) \
 		xargs -P "$$(nproc)" -n 1 dvc --wait-for-lock repro --single-item
+
+# The replication study: every recipe of study/experiments.yaml over its seeds, and the report.
+study: $(READY)
+	$(RUN) dvc repro download objectives classifier
+	$(RUN) python -m study run --jobs "$$(nproc)"
 
 # Static checks, then the tests.
 test: $(READY)

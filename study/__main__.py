@@ -1,32 +1,53 @@
-"""Run the study: `python -m study run`, then `collect`; `report` alone writes it up again."""
+"""Run the study: `python -m study run` trains and measures what is missing, and writes it up.
+
+`collect` takes over what has finished so far, `report` writes up the records that are there.
+"""
 
 import argparse
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 from infogan.errors import InfoGANError
 from infogan.figures import save_png
 from study import report
 from study.experiments import Experiment, Recipe, experiments, load_recipes
-from study.records import collect, load_records
+from study.records import collect, is_on_record, load_records
 
 RECIPES = Path("study/experiments.yaml")
 RECORDS = Path("reports/study")
+SECONDS_BETWEEN_LOOKS = 5.0
 
 
 def run(chosen: list[Experiment], jobs: int) -> None:
-    """Queue what has no record yet, and work the queue off with `jobs` workers."""
-    waiting = [experiment for experiment in chosen if not has_record(experiment)]
+    """Queue what has no record yet, and wait until `jobs` workers have worked it off."""
+    waiting = [experiment for experiment in chosen if not is_on_record(experiment, RECORDS)]
     for experiment in waiting:
         dvc("exp", "run", "--queue", "--force", "--name", experiment.name, *experiment.options)
     print(f"study: {len(waiting)} experiments queued, {len(chosen) - len(waiting)} on record")
-    if waiting:
-        # Trainings that share cores slow each other down many times over.
-        os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
-        dvc("queue", "start", "-j", str(jobs), quiet=True)
-        print("study: `dvc queue status` shows them; then run `python -m study collect`")
+    if not waiting:
+        return
+    # Trainings that share cores slow each other down many times over.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    dvc("queue", "start", "-j", str(jobs), quiet=True)
+    print("study: `dvc queue status` shows them; Ctrl-C leaves them running", flush=True)
+    left = len(waiting)
+    while left:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        now = unfinished()
+        if now < left:
+            print(f"study: {now} of {len(waiting)} experiments left", flush=True)
+        left = now
+
+
+def unfinished() -> int:
+    """How many experiments are queued or running."""
+    command = [sys.executable, "-m", "dvc", "queue", "status"]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    states = [line.split()[-1] for line in done.stdout.splitlines() if line.strip()]
+    return sum(state in ("Queued", "Running") for state in states)
 
 
 def write_report(recipes: dict[str, Recipe]) -> None:
@@ -41,11 +62,6 @@ def write_report(recipes: dict[str, Recipe]) -> None:
     text = report.document(records, recipes, list(pictures))
     RECORDS.with_suffix(".md").write_text(text)
     print(f"study: {RECORDS.with_suffix('.md')} from {len(records)} records")
-
-
-def has_record(experiment: Experiment) -> bool:
-    """Whether the results of this experiment are in the repository."""
-    return (RECORDS / experiment.name / "record.json").exists()
 
 
 def dvc(*arguments: str, quiet: bool = False) -> None:
@@ -78,12 +94,11 @@ def main() -> None:
         for experiment in experiments(recipes, Path("params.yaml"))
         if experiment.recipe in (args.recipes or recipes)
     ]
-    if args.task == "run":
-        run(chosen, args.jobs)
-        return
     if args.task == "report":
         write_report(recipes)
         return
+    if args.task == "run":
+        run(chosen, args.jobs)
     done = [experiment.name for experiment in chosen if collect(experiment, Path("."), RECORDS)]
     print(f"study: {len(done)} of {len(chosen)} experiments on record in {RECORDS}")
     write_report(recipes)

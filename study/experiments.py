@@ -9,7 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infogan.errors import InfoGANError
-from infogan.params import Params, load_params
+from infogan.params import load_params
 
 
 class Recipe(BaseModel):
@@ -35,7 +35,8 @@ class Experiment:
     recipe: str
     seed: int
     objective: str
-    overrides: dict[str, Any]
+    parameters: dict[str, Any]  # all but `runtime:`, by dotted name
+    overrides: dict[str, Any]  # those that params.yaml has otherwise
 
     @property
     def name(self) -> str:
@@ -70,28 +71,27 @@ def experiments(recipes: dict[str, Recipe], base: Path) -> list[Experiment]:
         for name, recipe in recipes.items()
         for position, seed in enumerate(recipe.seeds)
     ]
-    before = _flat(load_params(base))
+    before = flat_parameters(base)
     result = []
     for _, name, seed in sorted(found, key=lambda entry: entry[0]):
         own = complete[name] | {"seeds": [seed], "objectives": [recipes[name].objective]}
         overrides = {key: value for key, value in own.items() if before[key] != value}
-        result.append(Experiment(name, seed, recipes[name].objective, overrides))
+        result.append(Experiment(name, seed, recipes[name].objective, own, overrides))
     return result
 
 
 def _parameters(recipe: Recipe) -> dict[str, Any]:
-    values = _flat(load_params(recipe.preset))
+    values = flat_parameters(recipe.preset)
     unknown = recipe.set.keys() - values.keys()
     if unknown:
         raise InfoGANError(f"{recipe.about}: unknown parameters {', '.join(sorted(unknown))}")
-    # Where a run computes is the machine's affair.
-    return {k: v for k, v in (values | recipe.set).items() if not k.startswith("runtime.")}
+    return values | recipe.set
 
 
-def _flat(params: Params) -> dict[str, Any]:
-    """Dotted names of all values."""
+def flat_parameters(path: Path) -> dict[str, Any]:
+    """All values of a parameter file by dotted name, but where a run computes."""
     flat: dict[str, Any] = {}
-    for key, value in params.model_dump().items():
+    for key, value in load_params(path).model_dump(exclude={"runtime"}).items():
         if isinstance(value, dict):
             flat |= {f"{key}.{name}": inner for name, inner in value.items()}
         else:

@@ -7,6 +7,7 @@ the code, the data and the weights that its numbers come from.
 import io
 import json
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from infogan.errors import InfoGANError
 from infogan.report import category_order
 from infogan.results import convergence
 from infogan.traversal import grid_image
-from study.experiments import Experiment
+from study.experiments import Experiment, flat_parameters
 
 # What a record keeps of dvc.lock.
 STAGES = ("objectives", "classifier", "train", "traverse", "evaluate")
@@ -40,22 +41,28 @@ class Record:
 
 
 def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
-    """Copy a finished experiment's results out of DVC; False where it has not finished."""
+    """Copy a finished experiment's results out of DVC, if it is not on record already.
+
+    False where none of that name has finished with the experiment's parameters.
+    """
+    if is_on_record(experiment, folder):
+        return True
     revision = _newest(repository, experiment.name)
     if revision is None:
         return False
     run = f"{experiment.objective}-{experiment.seed}"
     files = DVCFileSystem(str(repository), rev=revision)
+    if _parameters_of(files.read_text("params.yaml")) != experiment.parameters:
+        return False
     measurements = json.loads(files.read_text(f"runs/evaluate/{run}/measurements.json"))
     lock = yaml.safe_load(files.read_text("dvc.lock"))["stages"]
     names = {*STAGES, *(f"{stage}@{run}" for stage in STAGES)}
     contents = {
         "recipe": experiment.recipe,
         "seed": experiment.seed,
-        "overrides": experiment.overrides,
         "measurements": measurements,
         "environment": json.loads(files.read_text(f"runs/train/{run}/environment.json")),
-        "params": yaml.safe_load(files.read_text("params.yaml")),
+        "parameters": experiment.parameters,
         "lock": {name: entry for name, entry in lock.items() if name in names},
     }
     target = folder / experiment.name
@@ -68,6 +75,15 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
     # Last, since it marks the record as whole.
     (target / "record.json").write_text(json.dumps(contents, indent=1) + "\n")
     return True
+
+
+def is_on_record(experiment: Experiment, folder: Path) -> bool:
+    """Whether the folder holds results of this experiment, with these parameters."""
+    try:
+        contents = json.loads((folder / experiment.name / "record.json").read_text())
+    except (OSError, ValueError):
+        return False
+    return bool(contents.get("parameters") == experiment.parameters)
 
 
 def load_records(folder: Path) -> list[Record]:
@@ -96,9 +112,20 @@ def load_records(folder: Path) -> list[Record]:
 
 def _convergence(contents: dict[str, Any], curves: pd.DataFrame) -> dict[str, float]:
     """When the run's bound and losses settled."""
-    prefix = f"{contents['params']['objectives'][0]}_"
+    prefix = f"{contents['parameters']['objectives'][0]}_"
     own = curves.filter(like=prefix)
     return convergence(own.rename(columns=lambda name: name.removeprefix(prefix)).reset_index())
+
+
+def _parameters_of(text: str) -> dict[str, Any]:
+    """The parameters in the text of a params.yaml; none where it is of another time's kind."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "params.yaml")
+        path.write_text(text)
+        try:
+            return flat_parameters(path)
+        except InfoGANError:
+            return {}
 
 
 def _newest(repository: Path, name: str) -> str | None:

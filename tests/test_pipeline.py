@@ -93,7 +93,8 @@ def metrics(run: Run) -> dict:
     return shown[""]["data"]["reports/metrics.json"]["data"]
 
 
-INFOGAN_AND_REPORT = {"train@infogan-0", "traverse@infogan-0", "evaluate@infogan-0", "report"}
+OF_INFOGAN = {f"{stage}@infogan-0" for stage in ("train", "traverse", "evaluate")}
+INFOGAN_AND_REPORT = OF_INFOGAN | {"explore", "report"}
 
 
 def test_the_committed_lock_file_is_that_of_the_committed_code(tmp_path):
@@ -118,7 +119,7 @@ def test_a_second_repro_changes_nothing(run):
 
 
 def test_another_lambda_runs_what_depends_on_it_and_nothing_else(run):
-    output = run("dvc", "exp", "run", "-n", "lower", "-S", "lambda_cont=0.1")
+    output = run("dvc", "exp", "run", "-n", "higher", "-S", "lambda_cont=0.3")
     assert stages_run(output) == {"objectives"} | INFOGAN_AND_REPORT
     table = run("dvc", "metrics", "diff", "--md")
     assert "infogan.bound_cont_nats" in table
@@ -130,7 +131,7 @@ def test_another_lambda_runs_what_depends_on_it_and_nothing_else(run):
 
 
 def test_going_back_restores_the_runs_from_the_cache(run):
-    output = run("dvc", "exp", "run", "-S", "lambda_cont=1.0")
+    output = run("dvc", "exp", "run", "-S", "lambda_cont=0.1")
     assert stages_run(output) <= {"report"}
     assert "is cached - skipping run" in output
     assert run("git", "status", "--porcelain") == ""
@@ -189,3 +190,24 @@ def test_a_queued_experiment_runs_and_leaves_the_workspace_alone(run):
     names = set(changed["reports/metrics.json"])
     assert "infogan.bound_cont_nats" in names
     assert {name.split(".")[0] for name in names} == {"infogan"}
+
+
+def test_the_study_runs_its_recipes_and_keeps_their_records(run):
+    run("python", "-c", STUDY)
+    commit(run)
+    output = run("python", "-m", "study", "run", "few", "--jobs", "1")
+    assert "1 of 1 experiments on record" in output
+    written = run("git", "status", "--porcelain", "--untracked-files=all")
+    for name in ("few-0/record.json", "few-0/c1.png", "few-0/curves.csv", "runs.csv"):
+        assert f"reports/study/{name}" in written
+    assert "fewer noise dimensions" in run("cat", "reports/study.md")
+    # What is on record is not run again.
+    assert "0 experiments queued, 1 on record" in run("python", "-m", "study", "run", "few")
+
+
+STUDY = """
+from pathlib import Path
+Path("study/experiments.yaml").write_text(
+    "few: {about: fewer noise dimensions, set: {codes.noise: 3}, seeds: [0]}"
+)
+"""

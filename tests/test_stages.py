@@ -86,6 +86,11 @@ def pipeline(tmp_path, shared, make_params):
         for objective in values.objectives:
             for seed in values.seeds:
                 run_one(params, objective, seed)
+        first = f"{values.objectives[0]}-{values.seeds[0]}"
+        weights = runs / "train" / first / "weights.safetensors"
+        measured = ("--measurements", runs / "evaluate" / first / "measurements.json")
+        out = ("--out", tmp_path / "reports" / "explorer.html")
+        run_stage("explore", params, "--weights", weights, *measured, "--seed", "3", *out)
         data = ("--data", shared / "data")
         run_stage("report", params, "--runs", runs, *data, "--out", tmp_path / "reports")
         return tmp_path
@@ -141,7 +146,10 @@ def test_every_layout_reaches_the_report(pipeline, make_params, changes):
     figures = {path.stem for path in (folder / "reports" / "figures").glob("*.png")}
     assert figures == {line.split("]")[0][2:] for line in text.splitlines() if "![" in line}
     assert ("figure_1" in figures) == bool(layout.categorical)
-    assert {"figure_2", "losses", "samples"} <= figures
+    assert {"figure_2", "film", "losses", "samples"} <= figures
+    page = (folder / "reports" / "explorer.html").read_text()
+    assert all(f'"{name}"' in page for name in layout.names)
+    assert "{{" not in page.split("<script>")[0]
 
 
 def test_two_seeds_give_a_spread_and_a_picture_of_both(pipeline):
@@ -232,7 +240,11 @@ def test_bad_parameters_end_in_one_line_and_leave_results_alone(tmp_path, make_p
 
 
 @pytest.mark.parametrize(
-    "stage", ["download", "objectives", "classifier", "train", "traverse", "evaluate", "report"]
+    "stage",
+    [
+        *("download", "objectives", "classifier", "train"),
+        *("traverse", "evaluate", "explore", "report"),
+    ],
 )
 def test_help_explains_every_option(stage):
     parser = importlib.import_module(f"stages.{stage}").parser()

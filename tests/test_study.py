@@ -11,7 +11,7 @@ from infogan.errors import InfoGANError
 from infogan.params import Params, load_params
 from infogan.traversal import grid_image
 from study.experiments import experiments, load_recipes
-from study.records import Record, load_records
+from study.records import Record, is_on_record, load_records
 from study.report import document, metrics_by_recipe, table, tiles
 from tests.imports import ROOT
 
@@ -111,7 +111,7 @@ def make_record(recipe, seed, accuracy, folder=Path()):
         "seed": seed,
         "measurements": {"metrics": {"accuracy_matched": accuracy}},
         "environment": {"device": "cpu"},
-        "params": {"objectives": ["infogan"]},
+        "parameters": {"objectives": ["infogan"]},
     }
     metrics = {"accuracy_matched": accuracy}
     return Record(recipe, seed, metrics, contents, pd.DataFrame(), folder / "c1.png")
@@ -158,6 +158,20 @@ def testtiles_undo_the_grid(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 4, 1, 28, 28), dtype=np.uint8)
     Image.fromarray(grid_image(images)).save(tmp_path / "c1.png")
     assert np.array_equal(tiles(tmp_path / "c1.png"), images)
+
+
+def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path):
+    recipes = write_recipes(tmp_path, f"it: {{about: x, preset: {BASE}, seeds: [0]}}")
+    (experiment,) = experiments(recipes, BASE)
+    assert not is_on_record(experiment, tmp_path)
+    folder = tmp_path / "it-0"
+    folder.mkdir()
+    contents = {"parameters": experiment.parameters}
+    (folder / "record.json").write_text(json.dumps(contents))
+    assert is_on_record(experiment, tmp_path)
+    contents["parameters"] = experiment.parameters | {"num_steps": 7}
+    (folder / "record.json").write_text(json.dumps(contents))
+    assert not is_on_record(experiment, tmp_path)
 
 
 def test_a_broken_record_is_named(tmp_path):
