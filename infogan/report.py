@@ -28,7 +28,8 @@ CAPTIONS = {
     "figure_1": "Figure 1: the bound on the mutual information of the categorical codes during "
     "training, mean of each logging interval on fresh fake images; the paper's curve digitised.",
     "figure_2": "Figure 2: one code varies from left to right, the rest is fixed along a row; the "
-    "columns of c1 in the order of the digits that they match.",
+    "columns of c1 in the order of the digits that they match, the continuous codes with their "
+    "role and its rank correlation.",
     "film": "The same noise and codes during training, one row for each category of c1.",
     "losses": "Losses, and the bound of the continuous codes, during training.",
     "confusion": "Test images by category of c1 and by true class, `{}`: the diagonal is right.",
@@ -212,7 +213,10 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
     values = np.linspace(-params.traverse.limit, params.traverse.limit, params.traverse.columns)
     roles = [*ROLE_NAMES, None]
     for name in sorted(continuous, key=lambda name: roles.index(played.get(name))):
-        role = f": {ROLE_NAMES[played[name]]}" if name in played else ""
+        role = ""
+        if name in played:
+            correlation = main.record["metrics"][f"{played[name]}_spearman"]
+            role = f": {ROLE_NAMES[played[name]]} ({correlation:.2f})"
         limit = f"{params.traverse.limit:g}"
         title = f"{name} from -{limit} to {limit} on {figures.objective_name(main.objective)}{role}"
         panels.append((title, main.grids[name], [f"{value:.1f}" for value in values]))

@@ -30,7 +30,11 @@ def main(args: argparse.Namespace) -> None:
     # Slant and width are measures of the strokes of digits.
     measures_digits = params.dataset in ("mnist", "digits")
     continuous = layout.names[len(layout.categorical) :]
-    roles = {continuous[role["code"]]: ROLE_NAMES[name] for name, role in record["roles"].items()}
+    roles = {
+        continuous[role["code"]]: f"{ROLE_NAMES[name]} "
+        f"(rank correlation {record['metrics'][f'{name}_spearman']:.2f})"
+        for name, role in record["roles"].items()
+    }
     facts = page_facts(
         layout,
         data_set.image_shape,

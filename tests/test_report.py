@@ -35,6 +35,7 @@ def make_drawable_run(objective: str, seed: int) -> Run:
     run = make_run(objective, seed, [1, 0], [1.0, 2.0])
     run.record["contingency"] = [[0, 3] * 5, [4, 1] * 5]
     run.record["metrics"]["accuracy_matched"] = 0.875
+    run.record["metrics"] |= {"slant_spearman": 0.98, "width_spearman": 0.2}
     run.record["roles"] = {"slant": {"code": 1, "sign": 1}, "width": {"code": 0, "sign": -1}}
     for name, columns in (("c1", 2), ("c2", 4), ("c3", 4), ("samples", 3)):
         run.grids[name] = np.zeros((3, columns, 1, 28, 28), np.uint8)
@@ -57,8 +58,8 @@ def test_figure_2_shows_the_first_seed_of_the_first_objective_and_c1_of_the_othe
     assert [title for title in titles if title] == [
         "(a) c1 on InfoGAN",
         "(b) c1 on Regular GAN",
-        "(c) c3 from -2 to 2 on InfoGAN: rotation",
-        "(d) c2 from -2 to 2 on InfoGAN: width",
+        "(c) c3 from -2 to 2 on InfoGAN: rotation (0.98)",
+        "(d) c2 from -2 to 2 on InfoGAN: width (0.20)",
     ]
     assert "seed 4" in pictures["confusion_gan"].axes[0].get_title(loc="left")
     assert {"seeds_infogan", "seeds_gan"} <= set(pictures)
