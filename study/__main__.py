@@ -24,8 +24,12 @@ SECONDS_BETWEEN_LOOKS = 5.0
 def run(chosen: list[Experiment], jobs: int) -> None:
     """Queue what has no record yet, and wait until `jobs` workers have worked it off."""
     waiting = [experiment for experiment in chosen if not is_on_record(experiment, RECORDS)]
+    taken = output_of_dvc("exp", "list", "--name-only").split()
     for experiment in waiting:
-        dvc("exp", "run", "--queue", "--force", "--name", experiment.name, *experiment.options)
+        # `exp run --force` would free the name, too, but also train again what is in the cache.
+        if experiment.name in taken:
+            dvc("exp", "remove", experiment.name)
+        dvc("exp", "run", "--queue", "--name", experiment.name, *experiment.options)
     print(f"study: {len(waiting)} experiments queued, {len(chosen) - len(waiting)} on record")
     if not waiting:
         return
@@ -44,9 +48,8 @@ def run(chosen: list[Experiment], jobs: int) -> None:
 
 def unfinished() -> int:
     """How many experiments are queued or running."""
-    command = [sys.executable, "-m", "dvc", "queue", "status"]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    states = [line.split()[-1] for line in done.stdout.splitlines() if line.strip()]
+    lines = output_of_dvc("queue", "status").splitlines()
+    states = [line.split()[-1] for line in lines if line.strip()]
     return sum(state in ("Queued", "Running") for state in states)
 
 
@@ -74,6 +77,12 @@ def dvc(*arguments: str, quiet: bool = False) -> None:
         subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True, stdout=output)
     except subprocess.CalledProcessError as error:
         raise InfoGANError(f"`dvc {' '.join(arguments)}` failed") from error
+
+
+def output_of_dvc(*arguments: str) -> str:
+    """What one DVC command prints."""
+    command = [sys.executable, "-m", "dvc", *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def main() -> None:
