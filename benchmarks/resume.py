@@ -42,8 +42,8 @@ def work(folder: Path, precision: str) -> None:
     torch.optim.Adam([torch.zeros(1)])  # the first one takes a second to import what it needs
     print("begins", flush=True)
     snapshots = Snapshots(folder, "run", {}, lambda text: print(text, flush=True), 0.0)
-    networks = train(images, params, objective, 0, backend, lambda *m: means.append(m), snapshots)
-    save_weights(folder / "weights.safetensors", *networks, params)
+    trained = train(images, params, objective, 0, backend, lambda *m: means.append(m), snapshots)
+    save_weights(folder / "weights.safetensors", trained.generator, trained.discriminator, params)
     (folder / "log.json").write_text(json.dumps(means))
     snapshots.discard()
 
