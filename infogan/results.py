@@ -261,7 +261,7 @@ def claims_by_recipe(measured: dict[str, dict[int, Metrics]], objectives: dict[s
     for claim in CLAIMS:
         cells = []
         for recipe, runs in measured.items():
-            values = [metrics[claim.metric] for metrics in runs.values() if claim.metric in metrics]
+            values = values_over_seeds(runs, claim.metric)
             cell = spread(values)
             if values and objectives[recipe] == claim.objective:
                 agree = sum(claim.holds(value) for value in values)
@@ -293,20 +293,25 @@ def seeds_table(runs: RunMetrics, names: Sequence[str]) -> str:
     """Some metrics of every single run."""
     present = [name for name in names if any(name in metrics for metrics in runs.values())]
     rows = [
-        (objective, str(seed), *(_number(metrics.get(name)) for name in present))
+        (objective, str(seed), *(number(metrics.get(name)) for name in present))
         for (objective, seed), metrics in runs.items()
     ]
     return markdown_table(("Objective", "Seed", *(f"`{name}`" for name in present)), rows)
+
+
+def values_over_seeds(runs: dict[int, Metrics], metric: str) -> list[float]:
+    """One metric of every run of a recipe that has it; `runs` is by seed."""
+    return [metrics[metric] for metrics in runs.values() if metric in metrics]
 
 
 def spread(values: Sequence[float]) -> str:
     """Mean, standard deviation over seeds where there are several, and their number."""
     if not values:
         return "-"
-    mean = _number(float(np.mean(values)))
+    mean = number(float(np.mean(values)))
     if len(values) == 1:
         return f"{mean} (n = 1)"
-    return f"{mean} ± {_number(float(np.std(values, ddof=1)))} (n = {len(values)})"
+    return f"{mean} ± {number(float(np.std(values, ddof=1)))} (n = {len(values)})"
 
 
 def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -319,5 +324,6 @@ def _values(runs: RunMetrics, objective: str, metric: str) -> list[float]:
     return [m[metric] for (o, _), m in runs.items() if o == objective and metric in m]
 
 
-def _number(value: float | None) -> str:
+def number(value: float | None) -> str:
+    """A value as the tables show it; a dash where there is none."""
     return "-" if value is None else f"{value:.3f}"

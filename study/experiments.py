@@ -34,7 +34,6 @@ class Experiment:
 
     recipe: str
     seed: int
-    objective: str
     parameters: dict[str, Any]  # all but `runtime:`, by dotted name
     overrides: dict[str, Any]  # those that params.yaml has otherwise
 
@@ -42,6 +41,11 @@ class Experiment:
     def name(self) -> str:
         """Name of the experiment in DVC."""
         return f"{self.recipe}-{self.seed}"
+
+    @property
+    def objective(self) -> str:
+        """The one objective that it trains."""
+        return str(self.parameters["objectives"][0])
 
     @property
     def options(self) -> list[str]:
@@ -76,7 +80,7 @@ def experiments(recipes: dict[str, Recipe], base: Path) -> list[Experiment]:
     for _, name, seed in sorted(found, key=lambda entry: entry[0]):
         own = complete[name] | {"seeds": [seed], "objectives": [recipes[name].objective]}
         overrides = {key: value for key, value in own.items() if before[key] != value}
-        result.append(Experiment(name, seed, recipes[name].objective, own, overrides))
+        result.append(Experiment(name, seed, own, overrides))
     return result
 
 

@@ -30,7 +30,7 @@ STAGES = ("objectives", "classifier", "train", "traverse", "evaluate")
 
 @dataclass(frozen=True)
 class Record:
-    """One experiment's results."""
+    """One experiment's results; `curves` has a column for the step and one for each quantity."""
 
     recipe: str
     seed: int
@@ -92,12 +92,14 @@ def load_records(folder: Path) -> list[Record]:
     for path in sorted(folder.glob("*/record.json")):
         try:
             contents = json.loads(path.read_text())
-            curves = pd.read_csv(path.parent / "curves.csv", index_col="step")
+            prefix = f"{contents['parameters']['objectives'][0]}_"
+            curves = pd.read_csv(path.parent / "curves.csv")
+            curves.columns = curves.columns.str.removeprefix(prefix)
             records.append(
                 Record(
                     contents["recipe"],
                     contents["seed"],
-                    contents["measurements"]["metrics"] | _convergence(contents, curves),
+                    contents["measurements"]["metrics"] | convergence(curves),
                     contents,
                     curves,
                     path.parent / "c1.png",
@@ -108,13 +110,6 @@ def load_records(folder: Path) -> list[Record]:
                 f"{path.parent}: not a whole record ({error}); delete it and run the study again"
             ) from error
     return sorted(records, key=lambda record: (record.recipe, record.seed))
-
-
-def _convergence(contents: dict[str, Any], curves: pd.DataFrame) -> dict[str, float]:
-    """When the run's bound and losses settled."""
-    prefix = f"{contents['parameters']['objectives'][0]}_"
-    own = curves.filter(like=prefix)
-    return convergence(own.rename(columns=lambda name: name.removeprefix(prefix)).reset_index())
 
 
 def _parameters_of(text: str) -> dict[str, Any]:

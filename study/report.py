@@ -1,5 +1,6 @@
 """The study's report: claims by recipe, ablations, every seed, and figures with all seeds."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,6 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from infogan import figures, results
-from infogan.codes import CodeLayout
 from study.experiments import Recipe
 from study.records import Record
 
@@ -86,17 +86,14 @@ def draw(records: list[Record], recipes: dict[str, Recipe]) -> dict[str, Figure]
         if recipe.ablation or not own:
             continue
         for record in own:
-            columns = record.curves.filter(like=f"{recipe.objective}_")
-            columns.columns = columns.columns.str.removeprefix(f"{recipe.objective}_")
-            curves.append(columns.reset_index().assign(objective=name, seed=record.seed))
+            curves.append(record.curves.assign(objective=name, seed=record.seed))
         pictures[f"seeds_{name}"] = figures.seeds_figure(
             {record.seed: tiles(record.picture) for record in own},
             {record.seed: record.metrics["accuracy_matched"] for record in own},
         )
     if not curves:
         return {}
-    entropy = CodeLayout(62, (10,), 2).categorical_entropies_nats[0]
-    first = figures.mutual_information_figure(pd.concat(curves), entropy)
+    first = figures.mutual_information_figure(pd.concat(curves), math.log(10))
     return {"figure_1": first, **pictures}
 
 
@@ -111,7 +108,7 @@ def _quantities(measured: dict[str, dict[int, results.Metrics]]) -> str:
     rows = [
         (
             f"`{name}`",
-            *(results.spread(_values(runs, name)) for runs in measured.values()),
+            *(results.spread(results.values_over_seeds(runs, name)) for runs in measured.values()),
             results.PROTOCOLS.get(name, ""),
         )
         for name in HEADLINE
@@ -127,7 +124,10 @@ def _ablations(
     rows = [
         (
             recipe.about,
-            *(results.spread(_values(by_recipe.get(name, {}), key)) for key in ABLATION_METRICS),
+            *(
+                results.spread(results.values_over_seeds(by_recipe.get(name, {}), key))
+                for key in ABLATION_METRICS
+            ),
         )
         for name, recipe in ablations.items()
     ]
@@ -136,7 +136,7 @@ def _ablations(
 
 def _every_seed(by_recipe: dict[str, dict[int, results.Metrics]]) -> str:
     rows = [
-        (f"`{name}`", str(seed), *(_cell(metrics.get(key)) for key in SEED_METRICS))
+        (f"`{name}`", str(seed), *(results.number(metrics.get(key)) for key in SEED_METRICS))
         for name, runs in by_recipe.items()
         for seed, metrics in runs.items()
     ]
@@ -149,14 +149,6 @@ def _machines(records: list[Record]) -> str:
     return results.markdown_table(
         tuple(environments[0]), [tuple(str(v) for v in e.values()) for e in environments]
     )
-
-
-def _values(runs: dict[int, results.Metrics], name: str) -> list[float]:
-    return [metrics[name] for metrics in runs.values() if name in metrics]
-
-
-def _cell(value: float | None) -> str:
-    return "-" if value is None else f"{value:.3f}"
 
 
 def tiles(path: Path) -> np.ndarray:

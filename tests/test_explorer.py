@@ -153,6 +153,16 @@ def page(tmp_path, options, browser):
     return open_page
 
 
+def press(browser, selector, key):
+    """A key pressed on an element."""
+    browser.run(
+        "document.querySelector(arguments[0]).dispatchEvent("
+        "new KeyboardEvent('keydown', {key: arguments[1], bubbles: true}))",
+        selector,
+        key,
+    )
+
+
 def displayed(browser):
     """The pixels of the large picture."""
     return browser.run(
@@ -221,17 +231,13 @@ def test_no_request_leaves_the_page(page, browser):
 @needs_browser
 def test_keys_choose_a_category_by_its_label_and_shuffle_the_noise(page, browser):
     page()
-    press = (
-        "document.body.dispatchEvent(new KeyboardEvent('keydown', "
-        "{key: arguments[0], bubbles: true}))"
-    )
     # The fixture's labels run from 9 down, so there is no 3 and the key is the number itself.
-    browser.run(press, "3")
+    press(browser, "body", "3")
     assert browser.run("return state.categorical[0]") == 3
-    browser.run(press, "8")
+    press(browser, "body", "8")
     assert browser.run("return state.categorical[0]") == 1
     before = browser.run("return Array.from(state.noise)")
-    browser.run(press, "s")
+    press(browser, "body", "s")
     assert browser.run("return Array.from(state.noise)") != before
     assert browser.run("return state.sample") == -1
 
@@ -239,12 +245,8 @@ def test_keys_choose_a_category_by_its_label_and_shuffle_the_noise(page, browser
 @needs_browser
 def test_arrow_keys_and_pointer_move_the_pad(page, browser):
     page()
-    press = (
-        "document.getElementById('pad').dispatchEvent("
-        "new KeyboardEvent('keydown', {key: arguments[0]}))"
-    )
-    browser.run(press, "ArrowRight")
-    browser.run(press, "ArrowDown")
+    press(browser, "#pad", "ArrowRight")
+    press(browser, "#pad", "ArrowDown")
     assert browser.run("return state.continuous") == pytest.approx([0.1, -0.1])
     browser.run(
         "const pad = document.getElementById('pad'), box = pad.getBoundingClientRect();"
