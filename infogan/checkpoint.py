@@ -66,7 +66,10 @@ def load_weights(path: Path, params: Params) -> tuple[Generator, Discriminator]:
                 "parameters; train again, or restore the parameters"
             )
     table = TABLES[DATASETS[params.dataset].networks]
-    networks = build_networks(table, params.codes.layout, params.networks.options, seed=0)
+    num_labels = len(tensors.get("discriminator.decision.bias", [0]))
+    networks = build_networks(
+        table, params.codes.layout, params.networks.options, seed=0, num_labels=num_labels
+    )
     for name, network in zip(("generator", "discriminator"), networks, strict=True):
         prefix = f"{name}."
         own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

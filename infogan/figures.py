@@ -32,9 +32,9 @@ PAPER_FIGURE_1 = pd.DataFrame(
     }
 )
 
-OBJECTIVE_NAMES = {"infogan": "InfoGAN", "gan": "Regular GAN"}
-# Okabe and Ito's blue and vermillion; their purple for an objective not listed.
-OBJECTIVE_COLORS = {"infogan": "#0072B2", "gan": "#D55E00"}
+OBJECTIVE_NAMES = {"infogan": "InfoGAN", "gan": "Regular GAN", "cgan": "Conditional GAN"}
+# Okabe and Ito's blue, vermillion and green; their purple for an objective not listed.
+OBJECTIVE_COLORS = {"infogan": "#0072B2", "gan": "#D55E00", "cgan": "#009E73"}
 OTHER_COLOR = "#CC79A7"
 
 WIDTH_INCHES = 7.2

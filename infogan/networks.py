@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import fold
 
@@ -158,9 +158,15 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The trunk that D and Q share, D's head (one logit) and Q's head (see `split_recognition`)."""
+    """The trunk that D and Q share, D's head and Q's head (see `split_recognition`).
 
-    def __init__(self, table: Table, layout: CodeLayout, options: NetworkOptions) -> None:
+    D's head has one logit, or with `num_labels` one for each label that an image may be shown with
+    (the projection of Miyato & Koyama 2018).
+    """
+
+    def __init__(
+        self, table: Table, layout: CodeLayout, options: NetworkOptions, num_labels: int = 1
+    ) -> None:
         super().__init__()
         activation = nn.LeakyReLU(options.leaky_slope, inplace=True)
         trunk = [_scale(layer, options.width) for layer in table.trunk]
@@ -168,7 +174,7 @@ class Discriminator(nn.Module):
         self.trunk, features = _stack(trunk, table.image_shape, activation, options)
         self.trunk.append(FlattenMaps())
         hidden, hidden_features = _stack(recognition, features, activation, options)
-        self.decision = nn.Linear(_size(features), 1)
+        self.decision = nn.Linear(_size(features), num_labels)
         self.recognition = nn.Sequential(
             hidden,
             FlattenMaps(),
@@ -182,18 +188,23 @@ class Discriminator(nn.Module):
         features = self.trunk(images)
         return self.decide(features), self.recognition(features)
 
-    def decide(self, features: Float[Tensor, "batch feature"]) -> Float[Tensor, " batch"]:
-        """Logit of D(x) from the trunk's features."""
-        return self.decision(features).squeeze(1)
+    def decide(
+        self,
+        features: Float[Tensor, "batch feature"],
+        labels: Int[Tensor, " batch"] | None = None,
+    ) -> Float[Tensor, " batch"]:
+        """Logit of D(x), or of D(x, label), from the trunk's features."""
+        logits = self.decision(features)
+        return logits.squeeze(1) if labels is None else logits.gather(1, labels[:, None]).squeeze(1)
 
 
 def build_networks(
-    table: Table, layout: CodeLayout, options: NetworkOptions, seed: int
+    table: Table, layout: CodeLayout, options: NetworkOptions, seed: int, num_labels: int = 1
 ) -> tuple[Generator, Discriminator]:
     """Both networks, initialised as in the release from `seed` alone, on the CPU."""
     rng = torch.Generator().manual_seed(seed)
     generator = Generator(table, layout, options)
-    discriminator = Discriminator(table, layout, options)
+    discriminator = Discriminator(table, layout, options, num_labels)
     for network in (generator, discriminator):
         _initialise(network, options.init_std, rng)
     return generator, discriminator

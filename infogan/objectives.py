@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -22,6 +23,7 @@ class Objective:
     generator_learns_bound: bool
     trunk_learns_bound: bool
     categories_from_maps: bool
+    labels_given: bool  # D judges an image together with its label, and c1 is the fake one's
 
     @property
     def learns_from_real_images(self) -> bool:
@@ -39,6 +41,7 @@ def _infogan(params: Params) -> Objective:
         generator_learns_bound=True,
         trunk_learns_bound=params.bound_trains_trunk,
         categories_from_maps=params.categories_from_maps,
+        labels_given=False,
     )
 
 
@@ -52,10 +55,20 @@ def _gan(params: Params) -> Objective:
         generator_learns_bound=False,
         trunk_learns_bound=False,
         categories_from_maps=False,
+        labels_given=False,
     )
 
 
-OBJECTIVES: dict[str, Callable[[Params], Objective]] = {"infogan": _infogan, "gan": _gan}
+def _cgan(params: Params) -> Objective:
+    """What supervision buys: the control, with labels given to G and D (Mirza & Osindero 2014)."""
+    return replace(_gan(params), labels_given=True)
+
+
+OBJECTIVES: dict[str, Callable[[Params], Objective]] = {
+    "infogan": _infogan,
+    "gan": _gan,
+    "cgan": _cgan,
+}
 
 _ADAPTER = TypeAdapter(Objective)
 

@@ -18,7 +18,7 @@ from infogan.datasets import DATASETS
 from infogan.errors import InfoGANError
 from infogan.networks import NetworkOptions
 
-Objective = Literal["infogan", "gan"]
+Objective = Literal["infogan", "gan", "cgan"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -171,6 +171,10 @@ class Params(_Section):
         for key, values in (("seeds", self.seeds), ("objectives", self.objectives)):
             if len(set(values)) < len(values):
                 raise _Problem(key, values, "no value twice")
+        num_classes = DATASETS[self.dataset].num_classes
+        if "cgan" in self.objectives and self.codes.categorical[:1] != [num_classes]:
+            expected = f"{num_classes} first, one category per label of {self.dataset}, for cgan"
+            raise _Problem("codes.categorical", self.codes.categorical, expected)
         return self
 
 

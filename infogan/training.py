@@ -117,6 +117,12 @@ class Game:
         mapped = random_affine(images.float(), self.params.maps.limits, rng)
         return mapped.to(self.backend.precision)
 
+    def labels_of(self, latents: Float[Tensor, "batch latent"]) -> Int[Tensor, " batch"] | None:
+        """What D is told that fake images show: their category of c1, or nothing."""
+        if not self.objective.labels_given:
+            return None
+        return latents[:, self.layout.categorical_slice(0)].argmax(dim=1)
+
     def weigh(
         self, categorical: Float[Tensor, ""], continuous: Float[Tensor, ""]
     ) -> Float[Tensor, ""]:
@@ -129,8 +135,12 @@ def train_step(
     game: Game,
     real_images: Float[Tensor, "batch channel height width"],
     rng: torch.Generator,
+    real_labels: Int[Tensor, " batch"] | None = None,
 ) -> Measures:
-    """Update D and Q, then G; returns both losses and both bounds, as they were before."""
+    """Update D and Q, then G; returns both losses and both bounds, as they were before.
+
+    D sees `real_labels` only where the objective gives labels.
+    """
     generator, discriminator = players.generator, players.discriminator
     real_images = real_images.to(game.backend.precision)
 
@@ -141,9 +151,9 @@ def train_step(
         fake_images = game.generate(generator, latents)
     # Release: real and fake images pass apart, each normalised by its own batch statistics.
     real_features = discriminator.trunk(real_images)
-    real_logits = discriminator.decide(real_features).float()
+    real_logits = discriminator.decide(real_features, real_labels).float()
     features = discriminator.trunk(fake_images.detach())
-    fake_logits = discriminator.decide(features).float()
+    fake_logits = discriminator.decide(features, game.labels_of(latents)).float()
     categorical, continuous = game.bounds_for_d(latents, discriminator, features)
     learned = categorical
     if game.objective.categories_from_maps:
@@ -162,8 +172,8 @@ def train_step(
         latents = game.sample_latents(rng)
         fake_images = game.generate(generator, latents)
     features = discriminator.trunk(fake_images)
-    fooling_loss = generator_loss(discriminator.decide(features).float())
-    loss = fooling_loss
+    logits = discriminator.decide(features, game.labels_of(latents)).float()
+    loss = fooling_loss = generator_loss(logits)
     if game.objective.generator_learns_bound:
         loss = loss - game.weigh(*game.bounds(latents, game.recognise(discriminator, features)))
     players.generator_weights.descend(loss)
@@ -215,18 +225,26 @@ def train(
     backend: Backend,
     log: Log,
     snapshots: Snapshots | None = None,
+    labels: Int[Tensor, " image"] | None = None,
 ) -> Trained:
     """Play the whole game on `images`; the networks come back in float32.
 
-    `log` receives the number of steps done and the means since its last call. With `snapshots`,
-    goes on where an earlier call with the same arguments was cut off, and ends in the same bits;
-    `log` then receives the earlier means first. Raises InfoGANError when there are too few images
-    for a batch, or at a non-finite loss, and Interrupted when the snapshots were asked to stop.
+    `labels` are for objectives that give them, and for no other. `log` receives the number of
+    steps done and the means since its last call. With `snapshots`, goes on where an earlier call
+    with the same arguments was cut off, and ends in the same bits; `log` then receives the earlier
+    means first. Raises InfoGANError when there are too few images for a batch, or at a non-finite
+    loss, Interrupted when the snapshots were asked to stop, and ValueError for labels that the
+    objective does not give, or lacks.
     """
+    if objective.labels_given != (labels is not None):
+        raise ValueError(f"labels {'missing' if labels is None else 'given'}: {objective}")
     data_set = lookup(params.dataset)
-    players = make_players(TABLES[data_set.networks], params, seed, backend)
+    num_labels = 1 if labels is None else data_set.num_classes
+    players = make_players(TABLES[data_set.networks], params, seed, backend, num_labels)
     game = Game(params, objective, backend)
     images = images[params.training.held_out_images :].to(backend.device)
+    if labels is not None:
+        labels = labels[params.training.held_out_images :].to(backend.device)
     batches = shuffled_batches(
         len(images), params.training.batch_size, random_stream(seed, "batches"), backend.device
     )
@@ -239,7 +257,8 @@ def train(
 
     for indices in islice(batches, progress.step, params.num_steps):
         real_images = scale(images[indices], data_set.value_range)
-        progress.add(train_step(players, game, real_images, rng))
+        real_labels = None if labels is None else labels[indices]
+        progress.add(train_step(players, game, real_images, rng, real_labels))
         camera.film(progress.step, players.generator)
         if snapshots is not None:
             snapshots.after_step(partial(_take_snapshot, players, rng, progress, camera))
@@ -342,10 +361,16 @@ def _resume(
         progress.write(step, means)
 
 
-def make_players(table: Table, params: Params, seed: int, backend: Backend) -> Players:
+def make_players(
+    table: Table, params: Params, seed: int, backend: Backend, num_labels: int = 1
+) -> Players:
     """Networks initialised from the seed, on the device, each with its weights and their Adam."""
     generator, discriminator = build_networks(
-        table, params.codes.layout, params.networks.options, derive_seed(seed, "initialisation")
+        table,
+        params.codes.layout,
+        params.networks.options,
+        derive_seed(seed, "initialisation"),
+        num_labels,
     )
     for network in (generator, discriminator):
         network.to(backend.device).to(memory_format=torch.channels_last)

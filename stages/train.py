@@ -16,7 +16,7 @@ import numpy as np
 from dvclive import Live
 
 from infogan.checkpoint import save_weights
-from infogan.datasets import load_images
+from infogan.datasets import load_images, load_split
 from infogan.objectives import load_objective
 from infogan.params import load_params
 from infogan.runtime import resolve
@@ -35,6 +35,9 @@ def main(args: argparse.Namespace) -> None:
     params = load_params(args.params)
     objective = load_objective(args.objective)
     images = load_images(args.data, params.dataset, "train")
+    labels = None
+    if objective.labels_given:
+        labels = load_split(args.data, params.dataset, "train").labels.long()
     backend = resolve(params.runtime)
     run = args.out.name
 
@@ -65,7 +68,7 @@ def main(args: argparse.Namespace) -> None:
             live.make_summary()
             progress.show(step, means, is_news=step > snapshots.resumed_step)
 
-        trained = train(images, params, objective, args.seed, backend, log, snapshots)
+        trained = train(images, params, objective, args.seed, backend, log, snapshots, labels)
     save_weights(args.out / "weights.safetensors", trained.generator, trained.discriminator, params)
     np.save(args.out / "film.npy", trained.film.numpy())
     (args.out / "environment.json").write_text(json.dumps(backend.describe(), indent=2) + "\n")

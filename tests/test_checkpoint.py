@@ -51,6 +51,17 @@ def test_loading_undoes_saving_bitwise(path, networks, make_params):
             assert torch.equal(value, expected[key]), key
 
 
+def test_a_discriminator_with_a_logit_per_label_is_loaded_as_one(tmp_path, make_params):
+    params = make_params()
+    saved = build_networks(
+        TABLES["mnist"], params.codes.layout, params.networks.options, seed=3, num_labels=4
+    )
+    save_weights(tmp_path / "weights.safetensors", *saved, params)
+    _, loaded = load_weights(tmp_path / "weights.safetensors", params)
+    assert torch.equal(loaded.decision.weight, saved[1].decision.weight)
+    assert loaded.decision.out_features == 4
+
+
 def test_loaded_networks_are_in_evaluation_mode_and_compute_the_same(path, networks, make_params):
     generator, discriminator = load_weights(path, make_params())
     assert not any(module.training for module in generator.modules())

@@ -223,6 +223,15 @@ def test_d_and_q_read_the_same_features(options):
     assert torch.equal(discriminator.recognition(features), recognition)
 
 
+def test_d_gives_one_logit_per_label_and_picks_the_one_it_is_shown(options):
+    discriminator = build_networks(TABLES["mnist"], SMALL, options, seed=0, num_labels=4)[1]
+    features = discriminator.trunk(images_of(TABLES["mnist"], 7))
+    labels = torch.tensor([0, 3, 1, 1, 2, 0, 3])
+    logits = features @ discriminator.decision.weight.T + discriminator.decision.bias
+    picked = discriminator.decide(features, labels)
+    assert torch.allclose(picked, logits[torch.arange(7), labels], atol=1e-5)
+
+
 @pytest.mark.parametrize("size", [5, 8])
 def test_a_stride_1_upconv_is_the_adjoint_of_a_stride_1_conv(options, size):
     # As in TensorFlow, where SAME pads 1 before and 2 after: <conv(x), y> = <x, upconv(y)>.

@@ -1,3 +1,4 @@
+from dataclasses import asdict
 from typing import get_args
 
 import pytest
@@ -28,6 +29,7 @@ def test_infogan_takes_its_weights_from_the_parameters(make_params, trunk, maps)
         generator_learns_bound=True,
         trunk_learns_bound=trunk,
         categories_from_maps=maps,
+        labels_given=False,
     )
 
 
@@ -42,7 +44,14 @@ def test_the_control_passes_the_bound_to_qs_head_alone_whatever_the_parameters(m
         generator_learns_bound=False,
         trunk_learns_bound=False,
         categories_from_maps=False,
+        labels_given=False,
     )
+
+
+def test_the_conditional_gan_is_the_control_with_labels(make_params):
+    params = make_params(WEIGHTS)
+    control = asdict(OBJECTIVES["gan"](params))
+    assert asdict(OBJECTIVES["cgan"](params)) == control | {"labels_given": True}
 
 
 @pytest.mark.parametrize("name", list(OBJECTIVES))

@@ -354,3 +354,11 @@ def test_a_file_of_other_bytes_is_refused_by_name(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InfoGANError, match=r"binary\.yaml: cannot be read"):
         load_params(path)
+
+
+@pytest.mark.parametrize("layout", ["[]", "[12]", "[2, 10]"])
+def test_the_conditional_gan_needs_a_category_per_label(refusal, layout):
+    text = changed("codes.categorical", layout).replace("[infogan, gan]", "[gan, cgan]")
+    message = refusal(text)
+    assert f"codes.categorical = {layout}: expected 10 first" in message
+    assert "cgan" in message

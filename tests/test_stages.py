@@ -152,6 +152,13 @@ def test_every_layout_reaches_the_report(pipeline, make_params, changes):
     assert "{{" not in page.split("<script>")[0]
 
 
+def test_the_conditional_gan_reaches_the_report_beside_the_others(pipeline):
+    folder = pipeline({"objectives": ["infogan", "gan", "cgan"]})
+    metrics = json.loads((folder / "reports" / "metrics.json").read_text())
+    assert set(metrics["cgan"]) == set(metrics["infogan"])
+    assert "Conditional GAN" in (folder / "reports" / "results.md").read_text()
+
+
 def test_two_seeds_give_a_spread_and_a_picture_of_both(pipeline):
     folder = pipeline({"seeds": [3, 5], "objectives": ["infogan"]})
     metrics = json.loads((folder / "reports" / "metrics.json").read_text())
@@ -205,7 +212,7 @@ def test_training_reads_no_label(shared, tmp_path, make_params, monkeypatch, wei
     def refuse(*arguments):
         raise AssertionError("labels were read")
 
-    monkeypatch.setattr("infogan.datasets.load_split", refuse)
+    monkeypatch.setattr("stages.train.load_split", refuse)
     weights = {"lambda_information": weight, "lambda_consistency": weight}
     params = write_params(tmp_path, make_params, weights)
     run_stage("objectives", params, "--out", tmp_path / "objectives")

@@ -37,7 +37,15 @@ def seeded(seed=0):
 
 
 def objective_of(
-    disc=1.0, cont=1.0, *, information=0.0, consistency=0.0, generator=True, trunk=True, maps=False
+    disc=1.0,
+    cont=1.0,
+    *,
+    information=0.0,
+    consistency=0.0,
+    generator=True,
+    trunk=True,
+    maps=False,
+    labels=False,
 ):
     return Objective(
         lambda_disc=disc,
@@ -47,6 +55,7 @@ def objective_of(
         generator_learns_bound=generator,
         trunk_learns_bound=trunk,
         categories_from_maps=maps,
+        labels_given=labels,
     )
 
 
@@ -93,15 +102,16 @@ def run(make_params, backend, digit_images):
 
     def run_training(name="infogan", changes=None, *, seed=0, backend=backend, snapshots=None):
         params = make_params(changes)
-        logged = []
+        objective, logged = OBJECTIVES[name](params), []
         networks = train(
             digit_images[:60],
             params,
-            OBJECTIVES[name](params),
+            objective,
             seed,
             backend,
             lambda step, means: logged.append((step, means)),
             snapshots,
+            torch.arange(60) % 5 if objective.labels_given else None,
         )
         return networks.generator, networks.discriminator, logged, networks.film
 
@@ -616,7 +626,7 @@ def test_a_training_that_diverges_stops_and_names_step_and_measure(run, rate):
         ([3, 2, 4], 1, {"bound_cat_nats", "bound_cont_nats"}),
     ],
 )
-@pytest.mark.parametrize("name", list(OBJECTIVES))
+@pytest.mark.parametrize("name", ["infogan", "gan"])
 @pytest.mark.parametrize("noise", [0, 5])
 def test_every_layout_trains_and_logs_the_bounds_it_has(
     run, name, categorical, continuous, bounds, noise
@@ -781,12 +791,12 @@ def toy_bounds(make_params, backend, digit_images):
     }
     params = make_params(changes)
     last = {}
-    for name, define in OBJECTIVES.items():
+    for name in ("infogan", "gan"):
 
         def log(step, means, name=name):
             last[name] = means["bound_cat_nats"]
 
-        train(digit_images, params, define(params), 0, backend, log)
+        train(digit_images, params, OBJECTIVES[name](params), 0, backend, log)
     return last
 
 
@@ -882,3 +892,77 @@ def test_the_bound_on_maps_reaches_the_trunk_only_if_it_learns_the_bound(play, t
     )
     same = torch.equal(weights(players.discriminator.trunk), weights(without.discriminator.trunk))
     assert same == (not trunk)
+
+
+# Labels.
+
+WITH_LABELS = {"codes.categorical": [10], "codes.continuous": 1}
+
+
+def train_on_digits(make_params, backend, images, name, labels, changes=None):
+    params = make_params({**WITH_LABELS, **(changes or {})})
+    objective = OBJECTIVES[name](params)
+    return train(images, params, objective, 0, backend, lambda *log: None, labels=labels)
+
+
+def test_labels_are_refused_where_the_objective_gives_none_and_missed_where_it_does(
+    make_params, backend, digit_images
+):
+    labels = torch.arange(20) % 10
+    for name, given in (("infogan", labels), ("gan", labels), ("cgan", None)):
+        with pytest.raises(ValueError, match="labels"):
+            train_on_digits(make_params, backend, digit_images[:20], name, given)
+
+
+def test_d_is_shown_the_real_labels_and_c1_as_the_fake_ones(make_params, backend):
+    params = make_params({**WITH_LABELS, "training.fresh_latents": True})
+    objective = objective_of(0.0, 0.0, generator=False, trunk=False, labels=True)
+    game = Game(params, objective, backend)
+    played = make_players(TABLES["mnist"], params, 0, backend, num_labels=10)
+    alike = copy.deepcopy((played.generator, played.discriminator))
+    real_labels = torch.tensor([3, 3, 3, 7, 7, 1, 1, 0])
+    measured = train_step(played, game, real_batch(), seeded(), real_labels)
+
+    generator, discriminator = alike
+    latents = sample(params.codes.layout, BATCH, params.codes.noise_prior, seeded())
+    fake_labels = latents[:, params.codes.layout.categorical_slice(0)].argmax(dim=1)
+    loss = torch.zeros(())
+    for images, labels, target in (
+        (real_batch(), real_labels, 1.0),
+        (generator(latents), fake_labels, 0.0),
+    ):
+        logits = discriminator.decision(discriminator.trunk(images))[range(BATCH), labels]
+        loss = loss + binary_cross_entropy_with_logits(logits, torch.full((BATCH,), target))
+    assert measured["discriminator_loss"].item() == pytest.approx(loss.item(), rel=1e-5)
+    # Labels that no image was shown with teach their row of D's head nothing.
+    unseen = set(range(10)) - {*real_labels.tolist(), *fake_labels.tolist()}
+    before, after = (d.decision.weight for d in (discriminator, played.discriminator))
+    moved = [label for label in range(10) if not torch.equal(before[label], after[label])]
+    assert moved == sorted(set(range(10)) - unseen)
+    assert unseen
+
+
+def test_with_labels_each_category_becomes_its_class(make_params, backend):
+    # Two kinds of image, told apart by the label alone.
+    kinds = torch.zeros(2, 1, 28, 28, dtype=torch.uint8)
+    kinds[0, :, :, :14] = kinds[1, :, :, 14:] = 230
+    labels = torch.arange(40) % 2
+    changes = {"num_steps": 150, "training.batch_size": 20, "training.generator_lr": 5e-3}
+    trained = train_on_digits(make_params, backend, kinds[labels], "cgan", labels, changes)
+    codes = make_params(WITH_LABELS).codes
+    latents = sample(codes.layout, 20, codes.noise_prior, seeded())
+    latents[:, codes.layout.categorical_slice(0)] = torch.eye(10)[torch.arange(20) % 2]
+    images = trained.generator.eval()(latents).detach()
+    left, right = images[..., :14].mean(dim=(1, 2, 3)), images[..., 14:].mean(dim=(1, 2, 3))
+    assert ((left > right) == (torch.arange(20) % 2 == 0)).all()
+
+
+def test_labels_of_held_out_images_are_held_out(make_params, backend, digit_images):
+    images, labels = digit_images[:40], torch.arange(40) % 10
+    held_out = {"training.held_out_images": 20}
+    other = torch.cat([labels[:20].flip(0), labels[20:]])
+    first, second = (
+        train_on_digits(make_params, backend, images, "cgan", given, held_out)
+        for given in (labels, other)
+    )
+    assert same_networks(first.discriminator, second.discriminator)
