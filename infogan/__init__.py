@@ -7,6 +7,7 @@ The method:
     augmentation     random affine maps of images
     losses           the GAN losses, and the lower bound L_I on the mutual information
     objectives       InfoGAN and its control: who learns what from the bound
+    traversal        latents and images that vary one code
     optimisation     float32 weights for networks that compute in less
     snapshot         the state of a training that was cut off
     training         one step of the game, and the whole of it
@@ -18,7 +19,6 @@ The data:
 What is measured:
     evaluation       c1 as a classifier; the bounds
     refitting        another Q, on a frozen generator
-    traversal        images that vary one code
     classifier       the independent judge of generated images
     frechet          distance between two sets of images
     morphometrics    slant, width and other shapes of a digit

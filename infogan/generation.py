@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from infogan.classifier import Classifier, classify, penultimate_features
-from infogan.codes import CodeLayout, NoisePrior, sample
+from infogan.codes import CodeLayout, NoisePrior, one_hot, sample
 from infogan.evaluation import contingency, match_categories
 from infogan.frechet import frechet_distance
 from infogan.morphometrics import SHAPES, measure_shapes
@@ -52,16 +52,16 @@ def generated_accuracy(
     """
     size = layout.categorical[0]
     categories = torch.arange(num_samples) % size
-    mapping = np.zeros(0)
-    for fitted in (False, True):
+
+    def digits() -> Int[np.ndarray, " image"]:
         latents = sample(layout, num_samples, noise_prior, rng)
-        rows = torch.eye(size, device=latents.device)[categories.to(latents.device)]
+        rows = one_hot(categories.to(latents.device), size)
         latents[:, layout.categorical_slice(0)] = rows
-        digits = classify(classifier, generate(generator, latents)).numpy()
-        if not fitted:
-            counts = contingency(categories.numpy(), digits, size, num_classes)
-            mapping = match_categories(counts)
-    return float(np.mean(mapping[categories.numpy()] == digits))
+        return classify(classifier, generate(generator, latents)).numpy()
+
+    counts = contingency(categories.numpy(), digits(), size, num_classes)
+    mapping = match_categories(counts)
+    return float(np.mean(mapping[categories.numpy()] == digits()))
 
 
 def generated_frechet(

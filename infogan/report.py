@@ -16,9 +16,9 @@ from infogan.datasets import DataSet
 from infogan.errors import InfoGANError
 from infogan.evaluation import UNMATCHED
 from infogan.params import Params
+from infogan.shape_effects import ROLE_NAMES
 from infogan.training import film_steps
 
-ROLE_NAMES = {"slant": "rotation", "width": "width"}
 SEED_METRICS = (
     *("accuracy_matched", "accuracy_majority", "nmi", "ari", "accuracy_generated"),
     *("bound_cat_nats", "bound_cont_fitted_nats", "slant_spearman", "width_spearman"),

@@ -23,7 +23,8 @@ from scipy.stats import rankdata
 
 from infogan.errors import InfoGANError
 
-ROLES = ("slant", "width")
+ROLE_NAMES = {"slant": "rotation", "width": "width"}  # the paper's words
+ROLES = tuple(ROLE_NAMES)
 
 # The ends of the ranges belong to them though np.linspace may put a value just outside.
 ROUNDING = 1e-6

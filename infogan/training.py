@@ -33,6 +33,7 @@ from infogan.params import Params, Training
 from infogan.randomness import derive_seed, random_stream
 from infogan.runtime import Backend
 from infogan.snapshot import Snapshot, Snapshots
+from infogan.traversal import categorical_traversal, continuous_traversal
 
 Measures = dict[str, Float[Tensor, ""]]
 Log = Callable[[int, dict[str, float]], None]
@@ -272,23 +273,24 @@ def train(
 def film_steps(num_steps: int, num_frames: int) -> list[int]:
     """The steps after which a frame is taken: first to last, closer together where more happens."""
     last = max(num_frames - 1, 1)
-    return sorted({round(num_steps * (frame / last) ** 3) for frame in range(num_frames)} | {0})
+    return sorted({round(num_steps * (frame / last) ** 2) for frame in range(num_frames)} | {0})
 
 
 class _Camera:
-    """Takes pictures of G: three draws of noise and codes, each shown in every category of c1."""
+    """Takes pictures of G: three draws of noise and codes, each swept along c1."""
 
-    ROWS = 3
+    ROWS, COLUMNS = 3, 10
 
     def __init__(self, game: Game, rng: torch.Generator, value_range: tuple[float, float]) -> None:
         self.game, self.value_range = game, value_range
         params, layout = game.params, game.layout
         self.steps = film_steps(params.num_steps, params.training.film_frames)
-        columns = layout.categorical[0] if layout.categorical else 10
-        latents = sample(layout, self.ROWS, params.codes.noise_prior, rng)
-        self.latents = latents[:, None].repeat(1, columns, 1)
+        prior = params.codes.noise_prior
         if layout.categorical:
-            self.latents[:, :, layout.categorical_slice(0)] = torch.eye(columns)
+            self.latents = categorical_traversal(layout, 0, self.ROWS, prior, rng)
+        else:
+            values = torch.linspace(-1, 1, self.COLUMNS)
+            self.latents = continuous_traversal(layout, 0, values, self.ROWS, prior, rng)
         self.frames: list[UInt8[Tensor, "row column channel height width"]] = []
 
     @torch.no_grad()

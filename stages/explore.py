@@ -12,10 +12,10 @@ from infogan.evaluation import UNMATCHED
 from infogan.explorer import page_facts, write_page
 from infogan.params import load_params
 from infogan.randomness import random_stream
+from infogan.shape_effects import ROLE_NAMES
 from stages import run_stage, stage_parser
 
 NUM_NOISE_SAMPLES = 8
-ROLE_NAMES = {"slant": "rotation", "width": "width"}
 
 
 def main(args: argparse.Namespace) -> None:
