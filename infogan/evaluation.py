@@ -42,7 +42,7 @@ def predict_categories(
     categories = []
     with torch.inference_mode():
         for batch in images.split(BATCH_SIZE):
-            _, output = discriminator(scale(batch.to(device), value_range))
+            output = discriminator.recognise(scale(batch.to(device), value_range))
             categories.append(split_recognition(layout, output).logits[0].argmax(dim=1).cpu())
     return torch.cat(categories).numpy()
 
@@ -120,7 +120,7 @@ def bound_scores(
     """
     codes = sample(layout, num_samples, noise_prior, rng)
     with torch.inference_mode():
-        outputs = [discriminator(generator(batch))[1] for batch in codes.split(BATCH_SIZE)]
+        outputs = [discriminator.recognise(generator(batch)) for batch in codes.split(BATCH_SIZE)]
     q = split_recognition(layout, torch.cat(outputs))
     categorical, continuous = bounds(layout, codes, q, learned_std=learned_std)
     scores = {}

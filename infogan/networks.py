@@ -188,6 +188,10 @@ class Discriminator(nn.Module):
         features = self.trunk(images)
         return self.decide(features), self.recognition(features)
 
+    def recognise(self, images: Float[Tensor, "batch c h w"]) -> Float[Tensor, "batch recognition"]:
+        """Q's raw output alone."""
+        return self.recognition(self.trunk(images))
+
     def decide(
         self,
         features: Float[Tensor, "batch feature"],

@@ -38,7 +38,7 @@ def refit_recognition(
         latents = sample(layout, BATCH_SIZE, params.codes.noise_prior, rng)
         with torch.no_grad():
             images = generator(latents).to(backend.precision)
-        output = refitted.recognition(refitted.trunk(images)).float()
+        output = refitted.recognise(images).float()
         q = split_recognition(layout, output)
         categorical, continuous = bounds(layout, latents, q, learned_std=True)
         weights.descend(-(categorical + continuous))
