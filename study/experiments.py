@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,7 +15,8 @@ from infogan.params import load_params
 class Recipe(BaseModel):
     """One way to train, measured over seeds: a complete preset, and what is set besides.
 
-    An ablation is a recipe that answers one question about another and is shown apart.
+    Its part of the report: `main`, where recipes stand side by side; `data`, our default on another
+    data set; `ablation`, our default with something changed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -24,7 +25,7 @@ class Recipe(BaseModel):
     preset: Path = Path("params.yaml")
     objective: str = "infogan"
     set: dict[str, Any] = {}
-    ablation: bool = False
+    part: Literal["main", "data", "ablation"] = "main"
     seeds: Annotated[list[int], Field(min_length=1)]
 
 

@@ -24,6 +24,10 @@ ABLATION_METRICS = (
     *("accuracy_matched", "accuracy_generated", "bound_cat_nats", "slant_share", "width_share"),
     "frechet_classifier",
 )
+DATA_METRICS = (
+    *("accuracy_matched", "accuracy_majority", "nmi", "ari", "accuracy_generated"),
+    *("bound_cat_nats", "frechet_classifier"),
+)
 SEED_METRICS = (
     *("accuracy_matched", "accuracy_majority", "nmi", "ari", "accuracy_generated"),
     *("bound_cat_nats", "slant_spearman", "slant_share", "width_spearman", "width_share"),
@@ -33,8 +37,10 @@ SEED_METRICS = (
 
 def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[str]) -> str:
     """study.md."""
-    main = {name: recipe for name, recipe in recipes.items() if not recipe.ablation}
-    ablations = {name: recipe for name, recipe in recipes.items() if recipe.ablation}
+    main, data, ablations = (
+        {name: recipe for name, recipe in recipes.items() if recipe.part == part}
+        for part in ("main", "data", "ablation")
+    )
     by_recipe = metrics_by_recipe(records, recipes)
     objectives = {name: recipe.objective for name, recipe in main.items()}
     measured = {name: by_recipe[name] for name in main if name in by_recipe}
@@ -58,8 +64,20 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         "## All quantities",
         _quantities(measured),
     ]
+    if any(name in by_recipe for name in data):
+        parts += ["## Other data sets, our default", _changes(by_recipe, data, DATA_METRICS)]
     if any(name in by_recipe for name in ablations):
-        parts += ["## Ablations", _ablations(by_recipe, ablations)]
+        seeds = {seed for name in ablations for seed in by_recipe.get(name, {})}
+        unchanged = {s: m for s, m in by_recipe.get("ours", {}).items() if s in seeds}
+        parts += [
+            "## Ablations",
+            "Our default with one thing changed; the first row is the default on the same seeds.",
+            _changes(
+                {**by_recipe, "ours": unchanged},
+                {"ours": recipes["ours"], **ablations},
+                ABLATION_METRICS,
+            ),
+        ]
     parts += ["## Every seed", _every_seed(by_recipe), "## Figures"]
     parts += [f"![{name}](study/{name}.png)" for name in pictures]
     parts += ["## Machines", _machines(records)]
@@ -83,7 +101,7 @@ def draw(records: list[Record], recipes: dict[str, Recipe]) -> dict[str, Figure]
     curves, pictures = [], {}
     for name, recipe in recipes.items():
         own = [record for record in records if record.recipe == name]
-        if recipe.ablation or not own:
+        if recipe.part != "main" or not own:
             continue
         for record in own:
             curves.append(record.curves.assign(objective=name, seed=record.seed))
@@ -118,20 +136,23 @@ def _quantities(measured: dict[str, dict[int, results.Metrics]]) -> str:
     )
 
 
-def _ablations(
-    by_recipe: dict[str, dict[int, results.Metrics]], ablations: dict[str, Recipe]
+def _changes(
+    by_recipe: dict[str, dict[int, results.Metrics]],
+    recipes: dict[str, Recipe],
+    metrics: tuple[str, ...],
 ) -> str:
     rows = [
         (
             recipe.about,
             *(
                 results.spread(results.values_over_seeds(by_recipe.get(name, {}), key))
-                for key in ABLATION_METRICS
+                for key in metrics
             ),
         )
-        for name, recipe in ablations.items()
+        for name, recipe in recipes.items()
+        if by_recipe.get(name)
     ]
-    return results.markdown_table(("Change", *(f"`{key}`" for key in ABLATION_METRICS)), rows)
+    return results.markdown_table(("", *(f"`{key}`" for key in metrics)), rows)
 
 
 def _every_seed(by_recipe: dict[str, dict[int, results.Metrics]]) -> str:

@@ -123,7 +123,8 @@ def recipes(tmp_path):
         tmp_path,
         "ours: {about: the default, seeds: [0, 1]}\n"
         "other: {about: another, seeds: [0]}\n"
-        "small: {about: no noise, ablation: true, seeds: [0]}",
+        "small: {about: no noise, part: ablation, seeds: [0]}\n"
+        "clothes: {about: clothes, part: data, seeds: [0]}",
     )
 
 
@@ -140,12 +141,17 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
         make_record("ours", 0, 0.98),
         make_record("ours", 1, 0.90),
         make_record("small", 0, 0.25),
+        make_record("clothes", 0, 0.61),
     ]
     text = document(records, recipes, ["figure_1"])
-    claims, ablations = text.split("## Ablations")
+    before, ablations = text.split("## Ablations")
+    claims, data = before.split("## Other data sets")
     assert "0.940 ± 0.057 (n = 2): **1 of 2**" in claims
-    assert "no noise" in ablations.split("## Every seed")[0]
-    assert "0.250" not in claims
+    assert "0.610" in data
+    assert "0.250" not in claims + data
+    unchanged, changed = ablations.split("## Every seed")[0].strip().splitlines()[-2:]
+    assert unchanged.startswith("| the default | 0.980 (n = 1)")
+    assert changed.startswith("| no noise | 0.250 (n = 1)")
     assert "![figure_1](study/figure_1.png)" in text
 
 
@@ -154,7 +160,7 @@ def test_the_table_of_all_runs_has_a_row_each():
     assert frame.loc[("small", 0), "accuracy_matched"] == 0.25
 
 
-def testtiles_undo_the_grid(tmp_path):
+def test_tiles_undo_the_grid(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 4, 1, 28, 28), dtype=np.uint8)
     Image.fromarray(grid_image(images)).save(tmp_path / "c1.png")
     assert np.array_equal(tiles(tmp_path / "c1.png"), images)
