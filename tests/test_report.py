@@ -56,10 +56,10 @@ def test_figure_2_shows_the_first_seed_of_the_first_objective_and_c1_of_the_othe
     pictures = draw(runs, params, DATASETS["digits"], real_images)
     titles = [axes.get_title(loc="left") for axes in pictures["figure_2"].axes]
     assert [title for title in titles if title] == [
-        "(a) c1 on InfoGAN",
-        "(b) c1 on Regular GAN",
-        "(c) c3 from -2 to 2 on InfoGAN: rotation (0.98)",
-        "(d) c2 from -2 to 2 on InfoGAN: width (0.20)",
+        "(a) $c_{1}$ on InfoGAN",
+        "(b) $c_{1}$ on Regular GAN",
+        r"(c) $c_{3}$ on InfoGAN: rotation, $\rho = 0.98$",
+        r"(d) $c_{2}$ on InfoGAN: width, $\rho = 0.20$",
     ]
     assert "seed 4" in pictures["confusion_gan"].axes[0].get_title(loc="left")
     assert {"seeds_infogan", "seeds_gan"} <= set(pictures)
