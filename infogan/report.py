@@ -186,7 +186,7 @@ def document(
         "All that can change a result; [params.yaml](../params.yaml) says where each comes from.",
         _parameters_table(params),
         "## Environment of the training",
-        Table(tuple(environment), [tuple(str(value) for value in environment.values())]),
+        Table(("", "Value"), [(key, str(value)) for key, value in environment.items()]),
     ]
     return parts
 

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
+from typing import NamedTuple
 
 from infogan.document import Block, Picture, Table, Verdict
 
@@ -24,7 +25,13 @@ MARKUP = (
 MARKS = {"all": "✓", "some": "◐", "none": "✗"}
 
 
-def web_page(blocks: Sequence[Block], links: Mapping[str, str] | None = None) -> str:
+class Html(NamedTuple):
+    """A block that is markup already."""
+
+    markup: str
+
+
+def web_page(blocks: Sequence[Block | Html], links: Mapping[str, str] | None = None) -> str:
     """The page of a document, whose first block is its title, with links below the title."""
     title = str(blocks[0]).removeprefix("# ")
     headings = [b.removeprefix("## ") for b in blocks if isinstance(b, str) and b[:3] == "## "]
@@ -76,7 +83,7 @@ def verdict(content: Verdict) -> str:
     return f'<span class="verdict {kind}">{mark} {content}</span>'
 
 
-def _sections(blocks: Sequence[Block]) -> list[str]:
+def _sections(blocks: Sequence[Block | Html]) -> list[str]:
     """What stands before the first heading, then the section of each heading."""
     sections, heading = [""], "Introduction"
     for block in blocks:
@@ -88,7 +95,9 @@ def _sections(blocks: Sequence[Block]) -> list[str]:
     return [sections[0], *(f"<section>\n{section}</section>" for section in sections[1:])]
 
 
-def _block(block: Block, heading: str) -> str:
+def _block(block: Block | Html, heading: str) -> str:
+    if isinstance(block, Html):
+        return block.markup
     if isinstance(block, Table):
         return table(block, heading)
     if isinstance(block, Picture):

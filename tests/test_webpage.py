@@ -1,10 +1,14 @@
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 
 from infogan.document import Picture, Table, Verdict
+from infogan.figure_files import save_svg
+from infogan.figures import GridPanel, traversal_figure
 from infogan.webpage import inline, web_page
+from tests.browser import CHROMEDRIVER, CHROMIUM, HAS_LOADED, Browser
 
 VOID = {"meta", "img", "wbr", "br"}
 BLOCKS = [
@@ -94,3 +98,73 @@ def test_the_page_asks_for_nothing_from_a_network_and_runs_nothing(page):
     assert "<script" not in page
     assert not re.search(r"https?:", page)
     assert "default-src 'none'" in page
+
+
+# In a real browser.
+
+needs_browser = pytest.mark.skipif(
+    not (CHROMEDRIVER and CHROMIUM), reason="needs chromium and chromedriver"
+)
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+
+
+@pytest.fixture(scope="module")
+def browser(page, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "vector").mkdir()
+    images = np.zeros((2, 3, 1, 6, 5), np.uint8)
+    save_svg(traversal_figure([GridPanel("grid", images)]), folder / "vector" / "film.svg")
+    (folder / "index.html").write_text(page)
+    with Browser() as window:
+        window.open(folder / "index.html", ready=HAS_LOADED)
+        yield window
+
+
+@needs_browser
+def test_pictures_are_shown_nothing_is_refused_and_nothing_is_fetched_elsewhere(browser):
+    assert browser.run("return document.images[0].naturalWidth") > 0
+    assert not [entry for entry in browser.log("browser") if entry["level"] == "SEVERE"]
+    sent = [
+        address
+        for entry in browser.log("performance")
+        for address in re.findall(r'"url":"([a-z]+):', entry["message"])
+        if "requestWillBeSent" in entry["message"]
+    ]
+    assert set(sent) <= {"file", "data"}
+
+
+@needs_browser
+def test_a_phone_shows_a_table_as_cards_and_never_scrolls_the_page_sideways(browser):
+    browser.emulate("setDeviceMetricsOverride", **PHONE)
+    assert browser.run("return document.documentElement.scrollWidth") <= PHONE["width"]
+    label = "getComputedStyle(document.querySelector('td'), '::before').content"
+    assert browser.run(f"return {label}") == '"Claim"'
+    browser.emulate("clearDeviceMetricsOverride")
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_the_page_in_light_and_dark(browser, scheme):
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.emulate("setEmulatedMedia", features=[feature])
+    colours = browser.run(
+        "return ['body', 'a', '.verdict', 'figcaption'].map("
+        "(part) => getComputedStyle(document.querySelector(part)).color)"
+    )
+    back = browser.run("return getComputedStyle(document.body).backgroundColor")
+    assert (luminance(back) < 0.1) == (scheme == "dark")
+    for colour in colours:
+        assert contrast(colour, back) >= 4.5, colour
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of an rgb() colour, as WCAG 2 defines it."""
+    parts = np.array([int(part) for part in re.findall(r"\d+", colour)[:3]]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours; WCAG asks for 4.5."""
+    darker, lighter = sorted([luminance(one), luminance(other)])
+    return (lighter + 0.05) / (darker + 0.05)
