@@ -129,7 +129,7 @@ def draw(
             np.array(run.record["contingency"]),
             category_order(run.record["category_to_class"]),
             data_set.class_names,
-            f"Test images on {figures.objective_name(objective)}, seed {run.seed}",
+            f"{figures.objective_name(objective)}, seed {run.seed}: test images",
         )
         seeds = [run for run in runs if run.objective == objective]
         if len(seeds) > 1:

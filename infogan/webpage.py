@@ -19,6 +19,7 @@ MARKUP = (
     (re.compile(r"\*\*([^*]+)\*\*"), r"<strong>\1</strong>"),
     # A target is an address on the web or a relative path, never a script.
     (re.compile(r"\[([^\]]+)\]\((https?://[^)\s]+|[\w./#-]+)\)"), r'<a href="\2">\1</a>'),
+    (re.compile(r"[\d.,-]+ ± [\d.,]+"), r'<span class="value">\g<0></span>'),
     (re.compile(r"\(n = \d+\)"), r'<span class="n">\g<0></span>'),
     (re.compile(r"\bL_I\b"), "<i>L<sub>I</sub></i>"),
 )

@@ -64,6 +64,9 @@ def test_the_small_part_of_markdown_becomes_html():
     assert inline("`a_b` **c** [d](e.md#f)") == (
         '<code>a_<wbr>b</code> <strong>c</strong> <a href="e.md#f">d</a>'
     )
+    assert inline("0.5 ± 0.1 (n = 2)") == (
+        '<span class="value">0.5 ± 0.1</span> <span class="n">(n = 2)</span>'
+    )
     assert inline("[x](javascript:alert)") == "[x](javascript:alert)"
 
 
