@@ -2,7 +2,6 @@
 
 import base64
 import json
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,7 +11,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
-from compare.revisions import Results
+from compare.revisions import Results, flat
 from infogan.captions import CAPTIONS
 from infogan.document import Block, Picture, Table
 from infogan.figure_files import save_svg
@@ -55,13 +54,9 @@ def comparison_page(before: Results, after: Results) -> str:
 
 def num_differing(before: Results, after: Results) -> tuple[int, int]:
     """How many parameters and how many metrics differ."""
-    metrics = [
-        name
-        for section in {*before.metrics, *after.metrics}
-        for name in _names(before.metrics.get(section, {}), after.metrics.get(section, {}))
-        if before.metrics.get(section, {}).get(name) != after.metrics.get(section, {}).get(name)
-    ]
-    return len(_differing(before.parameters, after.parameters)), len(metrics)
+    parameters = _differing(before.parameters, after.parameters)
+    metrics = _differing(flat(before.metrics), flat(after.metrics))
+    return len(parameters), len([name for name in metrics if not name.endswith("_std")])
 
 
 def _described(results: Results) -> str:
@@ -102,7 +97,7 @@ def _metrics_table(
 def _names(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[str]:
     """All metrics but the spreads, which stand beside their means."""
     names = dict.fromkeys([*old, *new])
-    return [name for name in names if name.removesuffix("_std") == name]
+    return [name for name in names if not name.endswith("_std")]
 
 
 def _with_spread(values: Mapping[str, float], name: str) -> str:
@@ -162,17 +157,16 @@ def _missing(name: str, of: str) -> str:
 
 def _curves(before: Results, after: Results) -> Html | None:
     """The curves of both states in the same axes, a panel for each objective and quantity."""
-    panels = [
-        (objective, quantity)
+    columns = {*before.curves.columns, *after.curves.columns}
+    grid = [
+        [f"{objective}_{quantity}" for quantity in QUANTITIES]
         for objective in dict.fromkeys([*before.metrics, *after.metrics])
-        for quantity in QUANTITIES
-        if any(f"{objective}_{quantity}" in state.curves for state in (before, after))
+        if columns & {f"{objective}_{quantity}" for quantity in QUANTITIES}
     ]
-    if not panels:
+    if not grid:
         return None
-    drawn = _curves_figure(panels, before, after)
     with TemporaryDirectory() as folder:
-        save_svg(drawn, Path(folder, "curves.svg"))
+        save_svg(_curves_figure(grid, before, after), Path(folder, "curves.svg"))
         data = Path(folder, "curves.svg").read_bytes()
     caption = "Means over seeds during training, by objective."
     source = f"data:image/svg+xml;base64,{base64.b64encode(data).decode()}"
@@ -180,21 +174,21 @@ def _curves(before: Results, after: Results) -> Html | None:
 
 
 @rc_context(STYLE)
-def _curves_figure(panels: list[tuple[str, str]], before: Results, after: Results) -> Figure:
-    num_columns = min(len(panels), len({quantity for _, quantity in panels}))
-    num_rows = math.ceil(len(panels) / num_columns)
-    drawn = Figure(figsize=(WIDTH_INCHES, 1.8 * num_rows + 0.3), layout="constrained")
-    all_axes = drawn.subplots(num_rows, num_columns, squeeze=False).flat
-    for axes, (objective, quantity) in zip(all_axes, panels, strict=False):
-        for state, (color, width) in zip((before, after), LINES, strict=True):
-            column = f"{objective}_{quantity}"
-            curve = state.curves.reindex(columns=["step", column])
-            axes.plot(curve["step"], curve[column], color=color, linewidth=width, label=state.name)
-        axes.set(title=objective_name(objective), xlabel="Steps", ylabel=QUANTITIES[quantity])
-        axes.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
-        axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
-    for axes in list(all_axes)[len(panels) :]:
-        axes.remove()
+def _curves_figure(grid: list[list[str]], before: Results, after: Results) -> Figure:
+    """A row for each objective, a column for each quantity; `grid` names the curves."""
+    drawn = Figure(figsize=(WIDTH_INCHES, 1.8 * len(grid) + 0.3), layout="constrained")
+    all_axes = drawn.subplots(len(grid), len(QUANTITIES), squeeze=False)
+    for row, names in zip(all_axes, grid, strict=True):
+        for axes, name, (quantity, label) in zip(row, names, QUANTITIES.items(), strict=True):
+            for state, (color, width) in zip((before, after), LINES, strict=True):
+                curve = state.curves.reindex(columns=["step", name])
+                axes.plot(*curve.to_numpy().T, color=color, linewidth=width, label=state.name)
+            title = objective_name(name.removesuffix(f"_{quantity}"))
+            axes.set(title=title, xlabel="Steps", ylabel=label)
+            axes.xaxis.set_major_locator(MaxNLocator(3, integer=True, steps=[1, 2, 5, 10]))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            if not any(name in state.curves for state in (before, after)):
+                axes.set_visible(False)
     handles, labels = drawn.axes[0].get_legend_handles_labels()
     drawn.legend(handles, labels, loc="outside lower center", ncols=2)
     return drawn

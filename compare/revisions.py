@@ -49,7 +49,10 @@ def read_results(repository: Path, name: str) -> Results:
     """
     commit = WORKSPACE if name == WORKSPACE else resolve(repository, name)
     files = _of_workspace(repository) if name == WORKSPACE else _of_commit(repository, commit)
-    metrics = json.loads(files.read("reports/metrics.json") or b"null")
+    try:
+        metrics = json.loads(files.read("reports/metrics.json") or b"null")
+    except ValueError as error:
+        raise InfoGANError(f"{name}: reports/metrics.json is not JSON ({error})") from error
     if not metrics:
         raise InfoGANError(f"{name} has no reports/metrics.json: nothing to compare")
     pictures = {

@@ -41,8 +41,8 @@ def web_page(blocks: Sequence[Block | Html], links: Mapping[str, str] | None = N
         title=html.escape(title),
         heading=inline(title),
         introduction=introduction,
-        links=_list({inline(text): target for text, target in (links or {}).items()}),
-        contents=_list({inline(heading): f"#{_anchor(heading)}" for heading in headings}),
+        links=_navigation("files", "More", links or {}),
+        contents=_navigation("contents", "Contents", {h: f"#{_anchor(h)}" for h in headings}),
         body="\n".join(sections),
     )
 
@@ -71,7 +71,8 @@ def figure(content: Picture, source: str, more: str = "") -> str:
     kind = "chart" if content.is_chart else "images"
     return (
         f'<figure class="{kind}" id="{_anchor(content.name)}">\n'
-        f'<div class="wide" tabindex="0"><img src="{html.escape(source)}" '
+        f'<div class="wide" role="group" tabindex="0" aria-label="{html.escape(content.name)}">'
+        f'<img src="{html.escape(source)}" '
         f'alt="{html.escape(content.alt)}"></div>\n'
         f"<figcaption>{inline(content.caption)}{more}</figcaption>\n</figure>"
     )
@@ -125,10 +126,12 @@ def _cells(header: Sequence[str], row: Sequence[str | Verdict]) -> str:
     )
 
 
-def _list(links: Mapping[str, str]) -> str:
-    return "".join(
-        f'<li><a href="{html.escape(target)}">{text}</a></li>' for text, target in links.items()
+def _navigation(kind: str, label: str, links: Mapping[str, str]) -> str:
+    items = "".join(
+        f'<li><a href="{html.escape(target)}">{inline(text)}</a></li>'
+        for text, target in links.items()
     )
+    return f'<nav class="{kind}" aria-label="{label}"><ul>{items}</ul></nav>' if items else ""
 
 
 def _anchor(text: str) -> str:
