@@ -1,5 +1,5 @@
 # Each target makes its own environment from requirements.lock.
-.PHONY: repro study test demo lock
+.PHONY: repro study compare test demo lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -26,6 +26,13 @@ study: $(READY)
 	$(RUN) dvc repro download objectives classifier
 	$(RUN) python -m study run --jobs "$$(nproc)"
 
+# Two states of the results side by side: `make compare A=main B=name` writes one web page. Each is a
+# Git revision, the name of an experiment, or `workspace` for what lies here.
+compare: A = HEAD
+compare: B = workspace
+compare: $(READY)
+	$(RUN) python -m compare "$(A)" "$(B)"
+
 # Static checks, then the tests.
 test: $(READY)
 	$(RUN) ruff check .
@@ -39,7 +46,7 @@ demo: $(READY)
 	rm -rf demo && mkdir demo
 	git archive "$$(git for-each-ref --sort=-creatordate --count=1 --format='%(refname)' \
 		'refs/exps/*/*/demo')" reports | tar -x -C demo
-	@echo "The demo's report is demo/reports/results.md, its pictures are in demo/reports/figures."
+	@echo "The demo's report is demo/reports/index.html."
 	@echo "Few steps on small digits: expect a glimpse, not a result."
 
 # Half as wide, and faster learning than the paper's, so that digits appear within 600 steps.

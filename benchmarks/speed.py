@@ -31,11 +31,11 @@ import torch
 
 from benchmarks.operations import step_multiply_adds
 from infogan.datasets import scale
+from infogan.document import Block, Table, markdown
 from infogan.networks import TABLES
 from infogan.objectives import OBJECTIVES
 from infogan.params import Params, load_params
 from infogan.randomness import random_stream
-from infogan.results import markdown_table
 from infogan.runtime import resolve
 from infogan.training import Game, make_players, shuffled_batches, train_step
 
@@ -252,17 +252,18 @@ def document(settings: dict[str, Setting], measured: dict[str, dict[str, float]]
         for name in passes_of(Setting())
     ]
     totals = [f"{sum(passes_of(Setting(preset)).values()) / 1e6:.1f}" for preset in PRESETS]
-    parts = [
+    parts: list[Block] = [
         "# Speed of training",
         "Made by `python -m benchmarks.speed`: medians of settings run in turn, on "
         + ", ".join(f"{key} {value}" for key, value in backend.describe().items())
         + f". Batch 128, {ALL_CORES} threads and bfloat16 unless said otherwise.",
-        markdown_table(header, rows),
+        Table(header, rows),
         "The floor is the time that a step's multiply-adds would take at the rate at which the "
         "same process multiplied 2048 x 2048 matrices; counted per image, in millions:",
-        markdown_table(("Pass", *PRESETS), [*counts, ("all", *totals)]),
+        Table(("Pass", *PRESETS), [*counts, ("all", *totals)]),
+        *ratios(measured),
     ]
-    return "\n\n".join([*parts, *ratios(measured)]) + "\n"
+    return markdown(parts)
 
 
 PRESETS = ("params.yaml", "presets/release.yaml")

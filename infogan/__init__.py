@@ -26,8 +26,15 @@ What is measured:
     warping          what of it a warp of the image explains
     generation       measurements of generated images
     measurements     all of them for one run
+What is written of it:
+    document         paragraphs, tables and pictures, as Markdown
     results          runs to means, spreads, and verdicts on the paper's claims
     figures          the paper's figures, redrawn
+    figure_files     figures as PNG and SVG
+    captions         what each figure shows, and from how many
+    report           the report on the runs
+    webpage          a document as a web page
+    explorer         a page in which the generator runs
 Used throughout:
     checksum         whether a file is still what was written
     errors           what a person can cause and cure

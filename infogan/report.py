@@ -12,7 +12,9 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
 from infogan import figures, results
+from infogan.captions import picture
 from infogan.datasets import DataSet
+from infogan.document import Block, Table
 from infogan.errors import InfoGANError
 from infogan.evaluation import UNMATCHED
 from infogan.params import Params
@@ -24,18 +26,12 @@ SEED_METRICS = (
     *("bound_cat_nats", "bound_cont_fitted_nats", "slant_spearman", "width_spearman"),
     *("digit_kept", "frechet_classifier"),
 )
-CAPTIONS = {
-    "figure_1": "Figure 1: the bound on the mutual information of the categorical codes during "
-    "training, mean of each logging interval on fresh fake images; the paper's curve digitised.",
-    "figure_2": "Figure 2: one code varies from left to right, the rest is fixed along a row; the "
-    "columns of c1 in the order of the digits that they match, the continuous codes with their "
-    "role and its rank correlation.",
-    "film": "The same noise and codes during training, one row for each category of c1.",
-    "losses": "Losses, and the bound of the continuous codes, during training.",
-    "confusion": "Test images by category of c1 and by true class, `{}`: the diagonal is right.",
-    "seeds": "c1 of every seed, `{}`.",
-    "samples": "Real test images, and random samples from the prior.",
-}
+ABOUT = (
+    "InfoGAN (Chen et al., NIPS 2016) splits the generator's input into noise z and a latent code "
+    "c, and adds a lower bound on the mutual information I(c; G(z, c)) to the GAN game. Without "
+    "labels, each code then comes to control one feature of the images: on MNIST the digit, its "
+    "rotation and its width."
+)
 
 
 @dataclass(frozen=True)
@@ -120,7 +116,9 @@ def draw(
             figures.PAPER_FIGURE_1 if as_paper else None,
         )
     pictures["figure_2"] = figures.traversal_figure(_panels(first, params, data_set))
-    pictures["film"] = figures.traversal_figure([_film_panel(runs[0], params)])
+    pictures["film"] = figures.traversal_figure(
+        [_film_panel(run, params) for run in first.values()]
+    )
     pictures["losses"] = figures.losses_figure(curves)
     fakes = {
         name: run.grids["samples"].reshape(-1, *data_set.image_shape) for name, run in first.items()
@@ -131,7 +129,7 @@ def draw(
             np.array(run.record["contingency"]),
             category_order(run.record["category_to_class"]),
             data_set.class_names,
-            f"Test images by category of c1: {objective}, seed {run.seed}",
+            f"{figures.objective_name(objective)}, seed {run.seed}: test images",
         )
         seeds = [run for run in runs if run.objective == objective]
         if len(seeds) > 1:
@@ -142,13 +140,16 @@ def draw(
     return pictures
 
 
-def document(runs: list[Run], params: Params, classifier: dict[str, Any], names: list[str]) -> str:
-    """results.md: claims, all metrics, every seed, the figures, and what it ran on."""
+def document(
+    runs: list[Run], params: Params, classifier: dict[str, Any], names: list[str]
+) -> list[Block]:
+    """The report: claims, the figures, all metrics, every seed, parameters, what it ran on."""
     measured = all_metrics(runs)
     seeds = ("seeds " if len(params.seeds) > 1 else "seed ") + ", ".join(map(str, params.seeds))
     environment = runs[0].environment
-    parts = [
-        "# Results",
+    parts: list[Block] = [
+        "# InfoGAN, replicated: the results",
+        ABOUT,
         f"Data set `{params.dataset}`, {params.num_steps:,} steps, {seeds}. Values are means "
         "over seeds, ± the standard deviation where there are several seeds, and n is their number."
         " Made by `dvc repro`; the departures from the paper are in "
@@ -158,9 +159,13 @@ def document(runs: list[Run], params: Params, classifier: dict[str, Any], names:
         parts += [
             "## The paper's claims",
             "The paper states no protocol, seed or spread for its values. Ours follow the "
-            "protocols below; a rule holds or fails for each seed, and none is left out.",
+            "protocols below; a rule holds or fails for each seed, and none is left out. It judges "
+            "the value in bold; `gan` is the control, a regular GAN.",
             results.claims_table(measured),
         ]
+    counts = _counts(runs, params)
+    parts.append("## Figures")
+    parts += [picture(name, params.seeds, counts[name]) for name in names]
     parts += ["## All metrics", results.metrics_table(measured)]
     parts.append(
         f"The classifier that judges generated images is right on "
@@ -176,20 +181,50 @@ def document(runs: list[Run], params: Params, classifier: dict[str, Any], names:
             "Rank correlation of each code with each shape of the digit, abs(c) <= 1.",
             _leakage_table(shapes, params),
         ]
-    parts.append("## Figures")
-    first_seed = f"Seed {params.seeds[0]}."
-    for name in names:
-        kind, _, objective = name.partition("_")
-        caption = CAPTIONS.get(name) or CAPTIONS[kind].format(objective)
-        suffix = "" if kind in ("losses", "seeds") or name == "figure_1" else f" {first_seed}"
-        parts.append(f"![{name}](figures/{name}.png)\n\n{caption}{suffix}")
     parts += [
+        "## Parameters",
+        "All that can change a result; [params.yaml](../params.yaml) says where each comes from.",
+        _parameters_table(params),
         "## Environment of the training",
-        results.markdown_table(
-            tuple(environment), [tuple(str(value) for value in environment.values())]
-        ),
+        Table(("", "Value"), [(key, str(value)) for key, value in environment.items()]),
     ]
-    return "\n\n".join(parts) + "\n"
+    return parts
+
+
+def _counts(runs: list[Run], params: Params) -> dict[str, str]:
+    """By figure, how many of what it shows."""
+    seeds = f"n = {len(params.seeds)} run{'s' * (len(params.seeds) > 1)} of each objective"
+    counts = {
+        "figure_1": seeds,
+        "losses": seeds,
+        "figure_2": f"n = {params.traverse.rows} draws of noise and codes a grid",
+        "film": "n = 1 draw of noise and codes",
+        "samples": f"n = {runs[0].grids['samples'][..., 0, 0, 0].size} images each",
+    }
+    for run in runs if params.codes.categorical else ():
+        images = int(np.sum(run.record["contingency"]))
+        counts.setdefault(f"confusion_{run.objective}", f"n = {images:,} test images")
+        counts[f"seeds_{run.objective}"] = seeds
+    return counts
+
+
+def _parameters_table(params: Params) -> Table:
+    """All parameters but where a run computes, a row for each section of the file."""
+    sections: dict[str, dict[str, Any]] = {"general": {}}
+    for key, value in params.model_dump(exclude={"runtime"}).items():
+        if isinstance(value, dict):
+            sections[key] = value
+        else:
+            sections["general"][key] = value
+    rows = [
+        (name, ", ".join(f"`{key}: {_shown(value)}`" for key, value in values.items()))
+        for name, values in sections.items()
+    ]
+    return Table(("Section", "Values"), rows)
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value) if not isinstance(value, str) else value
 
 
 def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[figures.GridPanel]:
@@ -204,10 +239,10 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
             "-" if mapping[category] == UNMATCHED else data_set.class_names[mapping[category]]
             for category in order
         ]
-        title = f"c1 on {figures.objective_name(objective)}"
+        title = f"{figures.code_name('c1')} on {figures.objective_name(objective)}"
         panels.append((title, run.grids["c1"][:, order], labels))
     for name in layout.names[1 : len(layout.categorical)]:
-        panels.append((name, main.grids[name], []))
+        panels.append((figures.code_name(name), main.grids[name], []))
     continuous = layout.names[len(layout.categorical) :]
     played = {continuous[role["code"]]: key for key, role in main.record["roles"].items()}
     values = np.linspace(-params.traverse.limit, params.traverse.limit, params.traverse.columns)
@@ -216,10 +251,10 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
         role = ""
         if name in played:
             correlation = main.record["metrics"][f"{played[name]}_spearman"]
-            role = f": {ROLE_NAMES[played[name]]} ({correlation:.2f})"
-        limit = f"{params.traverse.limit:g}"
-        title = f"{name} from -{limit} to {limit} on {figures.objective_name(main.objective)}{role}"
-        panels.append((title, main.grids[name], [f"{value:.1f}" for value in values]))
+            role = rf": {ROLE_NAMES[played[name]]}, $\rho = {correlation:.2f}$"
+        title = f"{figures.code_name(name)} on {figures.objective_name(main.objective)}{role}"
+        labels = [f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in values]
+        panels.append((title, main.grids[name], labels))
     return [
         figures.GridPanel(f"({chr(ord('a') + index)}) {title}", images, labels)
         for index, (title, images, labels) in enumerate(panels)
@@ -234,7 +269,7 @@ def _film_panel(run: Run, params: Params) -> figures.GridPanel:
     if params.codes.categorical:
         rows = rows[category_order(run.record["category_to_class"])]
     labels = [f"{steps[i]:,}" for i in shown]
-    title = f"Steps of training: {figures.objective_name(run.objective)}, seed {run.seed}"
+    title = f"Steps of training: {figures.objective_name(run.objective)}"
     return figures.GridPanel(title, rows, labels)
 
 
@@ -248,7 +283,7 @@ def _ordered(run: Run) -> UInt8[np.ndarray, "row column channel height width"]:
     return run.grids["c1"][:, category_order(run.record["category_to_class"])]
 
 
-def _leakage_table(runs: list[Run], params: Params) -> str:
+def _leakage_table(runs: list[Run], params: Params) -> Table:
     names = params.codes.layout.names[len(params.codes.categorical) :]
     rows = [
         (run.objective, str(run.seed), name, *(f"{value:.2f}" for value in row))
@@ -256,4 +291,4 @@ def _leakage_table(runs: list[Run], params: Params) -> str:
         for name, row in zip(names, run.record["leakage"]["codes"], strict=True)
     ]
     shapes = runs[0].record["leakage"]["shapes"]
-    return results.markdown_table(("Objective", "Seed", "Code", *shapes), rows)
+    return Table(("Objective", "Seed", "Code", *shapes), rows)

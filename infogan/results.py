@@ -10,6 +10,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Integer
 
+from infogan.document import Table, Verdict
+
 Metrics = dict[str, float]
 RunMetrics = dict[tuple[str, int], Metrics]  # by objective and seed
 
@@ -228,30 +230,28 @@ def summarise(runs: RunMetrics) -> dict[str, Metrics]:
     return summary
 
 
-def claims_table(runs: RunMetrics) -> str:
-    """Every claim with the paper's value, ours, and for how many seeds the rule holds."""
-    rows = []
+def claims_table(runs: RunMetrics) -> Table:
+    """Every claim with the paper's value, every objective's, and for how many seeds it holds.
+
+    The value that the rule judges is bold; those beside it are there to compare with.
+    """
+    objectives = list(dict.fromkeys(objective for objective, _ in runs))
+    rows: list[tuple[str | Verdict, ...]] = []
     for claim in CLAIMS:
         values = _values(runs, claim.objective, claim.metric)
-        if values:
-            agree = sum(claim.holds(value) for value in values)
-            verdict = f"{agree} of {len(values)} seeds"
-            rows.append(
-                (
-                    claim.number,
-                    claim.text,
-                    f"`{claim.objective}` `{claim.metric}`",
-                    claim.paper,
-                    spread(values),
-                    claim.rule,
-                    verdict,
-                )
-            )
-    header = ("", "Claim", "Quantity", "Paper", "Ours", "Agrees if", "Agrees for")
-    return markdown_table(header, rows)
+        if not values:
+            continue
+        cells = [spread(_values(runs, name, claim.metric)) for name in objectives]
+        judged = objectives.index(claim.objective)
+        cells[judged] = f"**{cells[judged]}**"
+        verdict = Verdict(sum(claim.holds(value) for value in values), len(values))
+        quantity = f"`{claim.metric}`"
+        rows.append((claim.number, claim.text, quantity, claim.paper, *cells, claim.rule, verdict))
+    columns = (f"`{name}`" for name in objectives)
+    return Table(("", "Claim", "Quantity", "Paper", *columns, "Agrees if", "Agrees for"), rows)
 
 
-def claims_by_recipe(measured: dict[str, dict[int, Metrics]], objectives: dict[str, str]) -> str:
+def claims_by_recipe(measured: dict[str, dict[int, Metrics]], objectives: dict[str, str]) -> Table:
     """Every claim, a column for each recipe: our value, and for how many seeds the rule holds.
 
     `measured` is by recipe and seed. A claim about one objective says nothing about recipes of
@@ -271,10 +271,10 @@ def claims_by_recipe(measured: dict[str, dict[int, Metrics]], objectives: dict[s
             (claim.number, claim.text, f"`{claim.metric}`", claim.paper, *cells, claim.rule)
         )
     columns = (f"`{recipe}`" for recipe in measured)
-    return markdown_table(("", "Claim", "Metric", "Paper", *columns, "Agrees if"), rows)
+    return Table(("", "Claim", "Metric", "Paper", *columns, "Agrees if"), rows)
 
 
-def metrics_table(runs: RunMetrics) -> str:
+def metrics_table(runs: RunMetrics) -> Table:
     """Every metric, by objective."""
     objectives = list(dict.fromkeys(objective for objective, _ in runs))
     names = list(dict.fromkeys(name for metrics in runs.values() for name in metrics))
@@ -286,17 +286,17 @@ def metrics_table(runs: RunMetrics) -> str:
         )
         for name in names
     ]
-    return markdown_table(("Metric", *(f"`{o}`" for o in objectives), "What it is"), rows)
+    return Table(("Metric", *(f"`{o}`" for o in objectives), "What it is"), rows)
 
 
-def seeds_table(runs: RunMetrics, names: Sequence[str]) -> str:
+def seeds_table(runs: RunMetrics, names: Sequence[str]) -> Table:
     """Some metrics of every single run."""
     present = [name for name in names if any(name in metrics for metrics in runs.values())]
     rows = [
         (objective, str(seed), *(number(metrics.get(name)) for name in present))
         for (objective, seed), metrics in runs.items()
     ]
-    return markdown_table(("Objective", "Seed", *(f"`{name}`" for name in present)), rows)
+    return Table(("Objective", "Seed", *(f"`{name}`" for name in present)), rows)
 
 
 def values_over_seeds(runs: dict[int, Metrics], metric: str) -> list[float]:
@@ -314,16 +314,12 @@ def spread(values: Sequence[float]) -> str:
     return f"{mean} ± {number(float(np.std(values, ddof=1)))} (n = {len(values)})"
 
 
-def markdown_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A table in Markdown."""
-    lines = [header, ["---"] * len(header), *rows]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)
-
-
 def _values(runs: RunMetrics, objective: str, metric: str) -> list[float]:
     return [m[metric] for (o, _), m in runs.items() if o == objective and metric in m]
 
 
 def number(value: float | None) -> str:
-    """A value as the tables show it; a dash where there is none."""
-    return "-" if value is None else f"{value:.3f}"
+    """A value as the tables show it, steps and the like whole; a dash where there is none."""
+    if value is None:
+        return "-"
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3f}"

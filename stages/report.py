@@ -1,4 +1,4 @@
-"""Stage `report`: means over seeds, the claims table and the figures, from what the runs left.
+"""Stage `report`: means over seeds, the claims table and the figures, as Markdown and as a page.
 
 Reads the runs that the parameters list, and no other that may lie beside them.
 """
@@ -8,15 +8,26 @@ import json
 from pathlib import Path
 
 from infogan.datasets import load_images, lookup
-from infogan.figures import save_png
+from infogan.document import markdown
+from infogan.figure_files import save_png, save_svg
 from infogan.params import load_params
 from infogan.report import all_metrics, document, draw, mean_curves, read_run
 from infogan.results import summarise
+from infogan.webpage import web_page
 from stages import run_stage, stage_parser
+
+LINKS = {
+    "Explorer: turn the codes": "explorer.html",
+    "Study over seeds": "study.md",
+    "Departures from the paper": "deviations.md",
+    "As Markdown": "results.md",
+    "Metrics": "metrics.json",
+    "Curves": "curves.csv",
+}
 
 
 def main(args: argparse.Namespace) -> None:
-    """Read all runs, then write metrics.json, results.md, curves.csv and the figures."""
+    """Read all runs, then write results.md, index.html, metrics.json, curves.csv and figures."""
     params = load_params(args.params)
     runs = [
         read_run(args.runs, objective, seed)
@@ -27,16 +38,19 @@ def main(args: argparse.Namespace) -> None:
     real_images = load_images(args.data, params.dataset, "test")[:100].numpy()
     pictures = draw(runs, params, lookup(params.dataset), real_images)
     summary = {**summarise(all_metrics(runs)), "classifier": classifier}
-    text = document(runs, params, classifier, list(pictures))
+    blocks = document(runs, params, classifier, list(pictures))
 
-    folder = args.out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
+    pixels, vectors = args.out / "figures", args.out / "vector"
+    for folder in (pixels, vectors):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures.items():
-        save_png(figure, folder / f"{name}.png")
+        save_png(figure, pixels / f"{name}.png")
+        save_svg(figure, vectors / f"{name}.svg")
     (args.out / "metrics.json").write_text(json.dumps(summary, indent=2) + "\n")
     mean_curves(runs).to_csv(args.out / "curves.csv")
-    (args.out / "results.md").write_text(text)
-    print(f"report: {args.out}/results.md, metrics.json, curves.csv, {len(pictures)} figures")
+    (args.out / "results.md").write_text(markdown(blocks))
+    (args.out / "index.html").write_text(web_page(blocks, LINKS))
+    print(f"report: {args.out}/index.html, results.md, metrics.json, {len(pictures)} figures")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 
 from infogan.errors import InfoGANError
-from infogan.figures import save_png
+from infogan.figure_files import save_png, save_svg
 from study import report
 from study.experiments import Experiment, Recipe, experiments, load_recipes
 from study.records import collect, is_on_record, load_records
@@ -61,6 +61,7 @@ def write_report(recipes: dict[str, Recipe]) -> None:
     pictures = report.draw(records, recipes)
     for name, figure in pictures.items():
         save_png(figure, RECORDS / f"{name}.png")
+        save_svg(figure, RECORDS / f"{name}.svg")
     report.table(records).to_csv(RECORDS / "runs.csv")
     text = report.document(records, recipes, list(pictures))
     RECORDS.with_suffix(".md").write_text(text)

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from infogan import figures, results
+from infogan.document import Block, Table, markdown
 from study.experiments import Recipe
 from study.records import Record
 
@@ -44,14 +45,14 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
     by_recipe = metrics_by_recipe(records, recipes)
     objectives = {name: recipe.objective for name, recipe in main.items()}
     measured = {name: by_recipe[name] for name in main if name in by_recipe}
-    parts = [
+    parts: list[Block] = [
         "# The replication study",
         "Every number is the mean over seeds ± the standard deviation over them, n seeds, on the "
         "10,000 test images of MNIST; nothing is fitted or selected on them. Made by `make study`; "
         "each run's parameters, and the digests of its code, data and weights, are in "
         "`study/<recipe>-<seed>/record.json`.",
         "## Recipes",
-        results.markdown_table(
+        Table(
             ("Recipe", "What it is", "Seeds"),
             [
                 (f"`{name}`", recipe.about, ", ".join(map(str, sorted(measured.get(name, {})))))
@@ -81,7 +82,7 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
     parts += ["## Every seed", _every_seed(by_recipe), "## Figures"]
     parts += [f"![{name}](study/{name}.png)" for name in pictures]
     parts += ["## Machines", _machines(records)]
-    return "\n\n".join(parts) + "\n"
+    return markdown(parts)
 
 
 def metrics_by_recipe(
@@ -122,7 +123,7 @@ def table(records: list[Record]) -> pd.DataFrame:
     ).set_index(["recipe", "seed"])
 
 
-def _quantities(measured: dict[str, dict[int, results.Metrics]]) -> str:
+def _quantities(measured: dict[str, dict[int, results.Metrics]]) -> Table:
     rows = [
         (
             f"`{name}`",
@@ -131,16 +132,14 @@ def _quantities(measured: dict[str, dict[int, results.Metrics]]) -> str:
         )
         for name in HEADLINE
     ]
-    return results.markdown_table(
-        ("Metric", *(f"`{name}`" for name in measured), "What it is"), rows
-    )
+    return Table(("Metric", *(f"`{name}`" for name in measured), "What it is"), rows)
 
 
 def _changes(
     by_recipe: dict[str, dict[int, results.Metrics]],
     recipes: dict[str, Recipe],
     metrics: tuple[str, ...],
-) -> str:
+) -> Table:
     rows = [
         (
             recipe.about,
@@ -152,24 +151,22 @@ def _changes(
         for name, recipe in recipes.items()
         if by_recipe.get(name)
     ]
-    return results.markdown_table(("", *(f"`{key}`" for key in metrics)), rows)
+    return Table(("", *(f"`{key}`" for key in metrics)), rows)
 
 
-def _every_seed(by_recipe: dict[str, dict[int, results.Metrics]]) -> str:
+def _every_seed(by_recipe: dict[str, dict[int, results.Metrics]]) -> Table:
     rows = [
         (f"`{name}`", str(seed), *(results.number(metrics.get(key)) for key in SEED_METRICS))
         for name, runs in by_recipe.items()
         for seed, metrics in runs.items()
     ]
-    return results.markdown_table(("Recipe", "Seed", *(f"`{key}`" for key in SEED_METRICS)), rows)
+    return Table(("Recipe", "Seed", *(f"`{key}`" for key in SEED_METRICS)), rows)
 
 
-def _machines(records: list[Record]) -> str:
+def _machines(records: list[Record]) -> Table:
     different = {str(r.contents["environment"]): r.contents["environment"] for r in records}
     environments = list(different.values())
-    return results.markdown_table(
-        tuple(environments[0]), [tuple(str(v) for v in e.values()) for e in environments]
-    )
+    return Table(tuple(environments[0]), [tuple(str(v) for v in e.values()) for e in environments])
 
 
 def tiles(path: Path) -> np.ndarray:

@@ -13,6 +13,9 @@ from typing import Any, Self
 CHROMEDRIVER = shutil.which("chromedriver")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
+SAYS_READY = "document.body.dataset.ready === 'true'"
+HAS_LOADED = "document.readyState === 'complete'"
+
 
 class Browser:
     """One window, with the network off but for what is on the disk."""
@@ -62,11 +65,11 @@ class Browser:
             self.driver.terminate()
             self.driver.wait()
 
-    def open(self, page: Path, seconds: float = 60) -> None:
-        """Load a page from the disk and wait until it says that it is ready."""
+    def open(self, page: Path, seconds: float = 60, ready: str = SAYS_READY) -> None:
+        """Load a page from the disk and wait until it is ready."""
         self._send("POST", f"{self.session}/url", {"url": page.resolve().as_uri()})
         end = time.monotonic() + seconds
-        while self.run("return document.body.dataset.ready") != "true":
+        while not self.run(f"return {ready}"):
             if time.monotonic() > end:
                 raise RuntimeError(f"{page}: not ready; {self.log('browser')}")
             time.sleep(0.1)
@@ -75,6 +78,11 @@ class Browser:
         """The value that a script's body returns."""
         body = {"script": script, "args": list(arguments)}
         return self._send("POST", f"{self.session}/execute/sync", body)
+
+    def emulate(self, command: str, **options: Any) -> None:
+        """Another screen or medium, by a command of Chromium's domain Emulation."""
+        body = {"cmd": f"Emulation.{command}", "params": options}
+        self._send("POST", f"{self.session}/goog/cdp/execute", body)
 
     def log(self, kind: str) -> list[dict[str, Any]]:
         """Entries since the last call: `browser` for the console, `performance` for requests."""

@@ -3,8 +3,9 @@ import pandas as pd
 import pytest
 
 from infogan.datasets import DATASETS
+from infogan.document import Picture, Table
 from infogan.errors import InfoGANError
-from infogan.report import Run, category_order, draw, mean_curves, read_run
+from infogan.report import Run, category_order, document, draw, mean_curves, read_run
 
 
 def make_run(objective: str, seed: int, mapping: list[int], losses: list[float]) -> Run:
@@ -43,26 +44,53 @@ def make_drawable_run(objective: str, seed: int) -> Run:
     return Run(objective, seed, run.record, run.environment, curves, run.grids, run.film)
 
 
+SMALL = {"codes.categorical": [2], "traverse.columns": 4, "training.film_frames": 2}
+
+
 def test_figure_2_shows_the_first_seed_of_the_first_objective_and_c1_of_the_others(make_params):
-    params = make_params(
-        {
-            "codes.categorical": [2],
-            "traverse.columns": 4,
-            "training.film_frames": 2,
-        }
-    )
+    params = make_params(SMALL)
     runs = [make_drawable_run(name, seed) for name in ("infogan", "gan") for seed in (4, 2)]
     real_images = np.zeros((9, 1, 28, 28), np.uint8)
     pictures = draw(runs, params, DATASETS["digits"], real_images)
     titles = [axes.get_title(loc="left") for axes in pictures["figure_2"].axes]
     assert [title for title in titles if title] == [
-        "(a) c1 on InfoGAN",
-        "(b) c1 on Regular GAN",
-        "(c) c3 from -2 to 2 on InfoGAN: rotation (0.98)",
-        "(d) c2 from -2 to 2 on InfoGAN: width (0.20)",
+        "(a) $c_{1}$ on InfoGAN",
+        "(b) $c_{1}$ on Regular GAN",
+        r"(c) $c_{3}$ on InfoGAN: rotation, $\rho = 0.98$",
+        r"(d) $c_{2}$ on InfoGAN: width, $\rho = 0.20$",
     ]
     assert "seed 4" in pictures["confusion_gan"].axes[0].get_title(loc="left")
     assert {"seeds_infogan", "seeds_gan"} <= set(pictures)
+
+
+def test_every_figure_says_its_stage_its_seeds_and_how_many_it_shows(make_params):
+    params = make_params(SMALL | {"seeds": [4, 2], "traverse.rows": 3})
+    runs = [make_drawable_run(name, seed) for name in ("infogan", "gan") for seed in (4, 2)]
+    classifier = {"accuracy_test": 0.99, "num_test": 50, "frechet_floor": 0.25}
+    names = ["figure_1", "figure_2", "film", "samples", "confusion_gan", "seeds_gan"]
+    blocks = document(runs, params, classifier, names)
+    sources = {b.name: b.caption.split("Stage ")[1] for b in blocks if isinstance(b, Picture)}
+    assert sources == {
+        "figure_1": "`train`, seeds 4, 2, n = 2 runs of each objective.",
+        "figure_2": "`traverse`, seed 4, n = 3 draws of noise and codes a grid.",
+        "film": "`train`, seed 4, n = 1 draw of noise and codes.",
+        "samples": "`traverse`, seed 4, n = 9 images each.",
+        "confusion_gan": "`evaluate`, seed 4, n = 40 test images.",
+        "seeds_gan": "`traverse`, seeds 4, 2, n = 2 runs of each objective.",
+    }
+
+
+def test_the_report_states_all_parameters_but_where_a_run_computes(make_params):
+    params = make_params(SMALL)
+    runs = [make_drawable_run("infogan", 0)]
+    classifier = {"accuracy_test": 0.99, "num_test": 50, "frechet_floor": 0.25}
+    blocks = document(runs, params, classifier, [])
+    (parameters,) = (b for b in blocks if isinstance(b, Table) and b.header[0] == "Section")
+    stated = " ".join(f"{section} {values}" for section, values in parameters.rows)
+    names = params.model_dump(exclude={"runtime"})
+    assert all(name in stated for name in names)
+    assert "`categorical: [2]`" in stated
+    assert "runtime" not in stated
 
 
 def test_a_run_that_is_not_there_is_named(tmp_path):

@@ -4,13 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from infogan.document import Verdict
 from infogan.results import (
     CLAIMS,
     claims_by_recipe,
     claims_table,
     convergence,
-    markdown_table,
     metrics_table,
+    number,
     seeds_table,
     settling_step,
     spread,
@@ -44,20 +45,26 @@ def test_spread_says_how_many_seeds_there_are():
     assert spread([]) == "-"
 
 
+def claim_row(number: str) -> tuple:
+    return next(row for row in claims_table(TWO_SEEDS).rows if row[0] == number)
+
+
 def test_a_verdict_counts_the_seeds_for_which_the_rule_holds():
-    row = next(line for line in claims_table(TWO_SEEDS).splitlines() if line.startswith("| C3"))
-    assert row.endswith("| 1 of 2 seeds |")
-    assert "0.880 ± 0.113 (n = 2)" in row
+    assert claim_row("C3")[-1] == Verdict(1, 2)
+
+
+def test_the_value_that_the_rule_judges_is_bold_beside_that_of_the_control():
+    assert claims_table(TWO_SEEDS).header[3:6] == ("Paper", "`infogan`", "`gan`")
+    assert claim_row("C3")[3:6] == ("0.95", "**0.880 ± 0.113 (n = 2)**", "0.200 (n = 1)")
 
 
 def test_the_control_is_judged_by_its_own_runs():
-    row = next(line for line in claims_table(TWO_SEEDS).splitlines() if line.startswith("| C2"))
-    assert "0.100 (n = 1)" in row
-    assert row.endswith("| 1 of 1 seeds |")
+    assert claim_row("C2")[5] == "**0.100 (n = 1)**"
+    assert claim_row("C2")[-1] == Verdict(1, 1)
 
 
 def test_a_claim_without_a_measurement_has_no_verdict():
-    assert "slant_spearman" not in claims_table(TWO_SEEDS)
+    assert "`slant_spearman`" not in {row[2] for row in claims_table(TWO_SEEDS).rows}
 
 
 @pytest.mark.parametrize(
@@ -85,29 +92,30 @@ def test_rules_hold_up_to_their_stated_limit(number, metric, holds, fails):
 
 
 def test_metrics_table_has_a_column_for_each_objective():
-    lines = metrics_table(TWO_SEEDS).splitlines()
-    assert lines[0] == "| Metric | `infogan` | `gan` | What it is |"
-    assert len(lines) == 2 + 2
+    table = metrics_table(TWO_SEEDS)
+    assert table.header == ("Metric", "`infogan`", "`gan`", "What it is")
+    assert len(table.rows) == 2
 
 
 def test_metrics_that_an_objective_lacks_are_dashes():
     runs = {("infogan", 0): {"nmi": 0.5}, ("gan", 0): {"ari": 0.25}}
-    rows = metrics_table(runs).splitlines()[2:]
-    assert [row.split(" | ")[1:3] for row in rows] == [
-        ["0.500 (n = 1)", "-"],
-        ["-", "0.250 (n = 1)"],
+    assert [row[1:3] for row in metrics_table(runs).rows] == [
+        ("0.500 (n = 1)", "-"),
+        ("-", "0.250 (n = 1)"),
     ]
 
 
 def test_seeds_table_lists_every_run_and_only_known_metrics():
-    lines = seeds_table(TWO_SEEDS, ("accuracy_matched", "nmi")).splitlines()
-    assert lines[0] == "| Objective | Seed | `accuracy_matched` |"
-    assert lines[3] == "| infogan | 3 | 0.800 |"
-    assert len(lines) == 2 + 3
+    table = seeds_table(TWO_SEEDS, ("accuracy_matched", "nmi"))
+    assert table.header == ("Objective", "Seed", "`accuracy_matched`")
+    assert table.rows[1] == ("infogan", "3", "0.800")
+    assert len(table.rows) == 3
 
 
-def test_markdown_table_has_header_rule_and_rows():
-    assert markdown_table(("a", "b"), [("1", "2")]) == "| a | b |\n| --- | --- |\n| 1 | 2 |"
+def test_steps_are_shown_whole_and_shares_with_three_decimals():
+    assert [number(value) for value in (1500.0, 253.3, -0.25, None)] == [
+        *("1,500", "253", "-0.250", "-")
+    ]
 
 
 def by_recipe():
@@ -119,17 +127,17 @@ def by_recipe():
 
 def test_recipes_stand_side_by_side_and_each_counts_its_own_seeds():
     objectives = {"ours": "infogan", "control": "gan"}
-    lines = claims_by_recipe(by_recipe(), objectives).splitlines()
-    assert lines[0].split(" | ")[4:6] == ["`ours`", "`control`"]
-    row = next(line for line in lines if line.startswith("| C3"))
-    assert "0.935 ± 0.049 (n = 2): **1 of 2**" in row
+    table = claims_by_recipe(by_recipe(), objectives)
+    assert table.header[4:6] == ("`ours`", "`control`")
+    row = next(row for row in table.rows if row[0] == "C3")
+    assert row[4] == "0.935 ± 0.049 (n = 2): **1 of 2**"
 
 
 def test_a_recipe_of_another_objective_is_shown_without_a_verdict():
     objectives = {"ours": "infogan", "control": "gan"}
-    lines = claims_by_recipe(by_recipe(), objectives).splitlines()
-    row = next(line for line in lines if line.startswith("| C3"))
-    assert "| 0.300 (n = 1) |" in row
+    table = claims_by_recipe(by_recipe(), objectives)
+    row = next(row for row in table.rows if row[0] == "C3")
+    assert row[5] == "0.300 (n = 1)"
 
 
 # Convergence.

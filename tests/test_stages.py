@@ -3,6 +3,7 @@
 import importlib
 import json
 import math
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -144,7 +145,10 @@ def test_every_layout_reaches_the_report(pipeline, make_params, changes):
 
     text = (folder / "reports" / "results.md").read_text()
     figures = {path.stem for path in (folder / "reports" / "figures").glob("*.png")}
-    assert figures == {line.split("]")[0][2:] for line in text.splitlines() if "![" in line}
+    assert figures == set(re.findall(r"\]\(figures/(\w+)\.png\)", text))
+    assert figures == {path.stem for path in (folder / "reports" / "vector").glob("*.svg")}
+    results = (folder / "reports" / "index.html").read_text()
+    assert figures == set(re.findall(r'src="vector/(\w+)\.svg"', results))
     assert ("figure_1" in figures) == bool(layout.categorical)
     assert {"figure_2", "film", "losses", "samples"} <= figures
     page = (folder / "reports" / "explorer.html").read_text()

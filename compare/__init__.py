@@ -1,0 +1,1 @@
+"""Two states of the results side by side, as one web page; no stage of the pipeline."""

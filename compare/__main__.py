@@ -1,0 +1,37 @@
+"""Compare two states of the results: `python -m compare HEAD workspace`.
+
+Each is a Git revision, the name of a DVC experiment, or `workspace`.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from compare.page import comparison_page, num_differing
+from compare.revisions import WORKSPACE, read_results
+from infogan.errors import InfoGANError
+
+
+def main() -> None:
+    """Write the page and say where it is."""
+    parser = argparse.ArgumentParser(prog="python -m compare", description=__doc__)
+    parser.add_argument("before", nargs="?", default="HEAD", help="revision, experiment, workspace")
+    parser.add_argument("after", nargs="?", default=WORKSPACE, help="the same; without: workspace")
+    parser.add_argument("--out", type=Path, help="the page: comparisons/BEFORE-AFTER.html")
+    args = parser.parse_args()
+    before, after = (read_results(Path("."), name) for name in (args.before, args.after))
+    name = re.sub(r"[^\w.-]+", "-", f"{before.name}-{after.name}")
+    out = args.out or Path("comparisons", f"{name}.html")
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(comparison_page(before, after))
+    parameters, metrics = num_differing(before, after)
+    print(f"compare: {out}; {parameters} parameters and {metrics} metrics differ")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except InfoGANError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None
