@@ -119,7 +119,10 @@ def stopping_gracefully(snapshots: Snapshots) -> Iterator[None]:
 
 
 class Progress:
-    """One line every few seconds: where the training is, how fast, and how long it will take."""
+    """A line of at most 80 columns every few seconds: how far, how fast, how long still; the means.
+
+    D and G are their losses, cat and cont the bounds of the codes, in nats.
+    """
 
     def __init__(self, run: str, num_steps: int) -> None:
         self.run, self.num_steps = run, num_steps
@@ -136,10 +139,10 @@ class Progress:
             return
         speed = (step - self.shown_step) / max(now - self.shown, 1e-9)
         left = (self.num_steps - step) / speed
-        values = "  ".join(f"{SHORT_NAMES[name]} {value:.2f}" for name, value in means.items())
+        values = " ".join(f"{SHORT_NAMES[name]} {value:.2f}" for name, value in means.items())
         clock = f"{int(left) // 60}:{int(left) % 60:02d}"
         print(
-            f"train {self.run}  {step}/{self.num_steps}  {speed:.1f}/s  {clock} left  {values}",
+            f"{self.run}  {step}/{self.num_steps}  {speed:.1f}/s  {clock} left  {values}",
             flush=True,
         )
         self.shown, self.shown_step = now, step
@@ -148,7 +151,7 @@ class Progress:
 SHORT_NAMES = {
     "discriminator_loss": "D",
     "generator_loss": "G",
-    "bound_cat_nats": "L_I cat",
+    "bound_cat_nats": "cat",
     "bound_cont_nats": "cont",
 }
 
