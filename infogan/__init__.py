@@ -15,6 +15,10 @@ The data:
     datasets         the registry, and packed images
     sources          raw files from wherever they can be had
     packing          raw files to packed images
+    factors          what varies between rendered images, and as what it is read
+    rendering        ellipsoids and boxes as grey pictures
+    heads            stand-in for the paper's Faces
+    seats            stand-in for the paper's Chairs
 What is measured:
     evaluation       c1 as a classifier; the bounds
     refitting        another Q, on a frozen generator
