@@ -15,6 +15,7 @@ The data:
     datasets         the registry, and packed images
     sources          raw files from wherever they can be had
     packing          raw files to packed images
+    archives         SVHN, CelebA, Chairs and Faces as they are published
     factors          what varies between rendered images, and as what it is read
     rendering        ellipsoids and boxes as grey pictures
     heads            stand-in for the paper's Faces
