@@ -30,10 +30,11 @@ What is measured:
     shape_effects    what a continuous code does to a shape
     warping          what of it a warp of the image explains
     generation       measurements of generated images
-    factor_regressor  what reads the factors off generated images
+    factor_regressor what reads the factors off generated images
     factor_metrics   how well codes represent known factors: correlations, MIG, FactorVAE score
     importance       DCI: which code a regression needs for which factor
     factor_scores    all scores of Q's codes on images whose factors are known
+    factor_effects   what a continuous code does to a factor of generated images
     measurements     all of them for one run
     results          runs to means, spreads, and verdicts on the paper's claims
     figures          the paper's figures, redrawn
