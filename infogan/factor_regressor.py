@@ -7,12 +7,16 @@ full circle is read as its sine and cosine.
 """
 
 import math
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
@@ -144,6 +148,38 @@ def read_factors(
     ]
     values = from_coordinates(torch.cat(read), regressor.factors)
     return values.unflatten(0, images.shape[:-3])
+
+
+def save_regressor(path: Path, regressor: FactorRegressor, dataset: str) -> None:
+    """Write the weights and the data set that they belong to, whole or not at all."""
+    tensors = {key: value.cpu().contiguous() for key, value in regressor.state_dict().items()}
+    temporary = path.with_suffix(".partial")
+    save_file(tensors, temporary, {"dataset": dataset})
+    os.replace(temporary, path)
+
+
+def load_regressor(
+    path: Path, image_shape: tuple[int, int, int], factors: Sequence[Factor], dataset: str
+) -> FactorRegressor:
+    """The regressor of a data set's factors, in evaluation mode on the CPU.
+
+    Raises InfoGANError when the file is missing or damaged, or belongs to another data set.
+    """
+    regressor = FactorRegressor(image_shape, factors)
+    try:
+        with safe_open(path, framework="pt") as file:
+            trained_on = (file.metadata() or {}).get("dataset")
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        if trained_on == dataset:
+            regressor.load_state_dict(tensors)
+    except (OSError, SafetensorError, RuntimeError) as error:
+        reason = " ".join(str(error).split())[:200]
+        raise InfoGANError(
+            f"{path}: no readable factor regressor of {dataset} ({reason}); train it again"
+        ) from error
+    if trained_on != dataset:
+        raise InfoGANError(f"{path}: trained on {trained_on}, expected {dataset}; train it again")
+    return regressor.eval()
 
 
 def reading_r2(

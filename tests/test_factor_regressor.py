@@ -8,8 +8,10 @@ from infogan.errors import InfoGANError
 from infogan.factor_regressor import (
     FactorRegressor,
     RegressorOptions,
+    load_regressor,
     read_factors,
     reading_r2,
+    save_regressor,
     train_regressor,
     unwrap_circular,
 )
@@ -96,6 +98,33 @@ def test_a_diverged_training_is_reported(heads, backend):
 def test_images_of_any_shape_are_taken(shape):
     regressor = FactorRegressor(shape, FACTORS).eval()
     assert regressor(torch.zeros(2, *shape)).shape == (2, 3)
+
+
+# On disk.
+
+
+def test_a_saved_regressor_loads_with_the_same_readings(tmp_path):
+    regressor = FactorRegressor((1, 16, 24), FACTORS).eval()
+    save_regressor(tmp_path / "weights.safetensors", regressor, "made_up")
+    loaded = load_regressor(tmp_path / "weights.safetensors", (1, 16, 24), FACTORS, "made_up")
+    images = torch.rand(5, 1, 16, 24, generator=seeded())
+    assert not loaded.training
+    assert torch.equal(loaded(images), regressor(images))
+    assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]
+
+
+def test_a_missing_damaged_or_other_regressor_is_refused(tmp_path):
+    path, shape = tmp_path / "weights.safetensors", (1, 16, 24)
+    with pytest.raises(InfoGANError, match="no readable factor regressor of made_up"):
+        load_regressor(path, shape, FACTORS, "made_up")
+    save_regressor(path, FactorRegressor(shape, FACTORS), "made_up")
+    with pytest.raises(InfoGANError, match="trained on made_up, expected heads"):
+        load_regressor(path, shape, FACTORS, "heads")
+    with pytest.raises(InfoGANError, match="no readable factor regressor"):
+        load_regressor(path, shape, FACTORS[:1], "made_up")
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(InfoGANError, match="no readable factor regressor"):
+        load_regressor(path, shape, FACTORS, "made_up")
 
 
 # Scores and angles.
