@@ -16,6 +16,11 @@ The data:
     datasets         the registry, and packed images
     sources          raw files from wherever they can be had
     packing          raw files to packed images
+    archives         SVHN, CelebA, Chairs and Faces as they are published
+    factors          what varies between rendered images, and as what it is read
+    rendering        ellipsoids and boxes as grey pictures
+    heads            stand-in for the paper's Faces
+    seats            stand-in for the paper's Chairs
 What is measured:
     evaluation       c1 as a classifier; the bounds
     refitting        another Q, on a frozen generator
@@ -25,6 +30,11 @@ What is measured:
     shape_effects    what a continuous code does to a shape
     warping          what of it a warp of the image explains
     generation       measurements of generated images
+    factor_regressor what reads the factors off generated images
+    factor_metrics   how well codes represent known factors: correlations, MIG, FactorVAE score
+    importance       DCI: which code a regression needs for which factor
+    factor_scores    all scores of Q's codes on images whose factors are known
+    factor_effects   what a continuous code does to a factor of generated images
     measurements     all of them for one run
 What is written of it:
     document         paragraphs, tables and pictures, as Markdown

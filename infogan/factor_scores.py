@@ -1,0 +1,66 @@
+"""All scores of Q's codes on real images whose factors are known."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+
+from infogan.codes import CodeLayout, split_recognition
+from infogan.datasets import scale
+from infogan.evaluation import BATCH_SIZE
+from infogan.factor_metrics import (
+    explained_shares,
+    factor_vae_score,
+    mutual_information_gap,
+    rank_correlations,
+)
+from infogan.factors import Factor
+from infogan.importance import code_importance, dci_scores
+from infogan.networks import Discriminator
+
+
+def read_codes(
+    discriminator: Discriminator,
+    layout: CodeLayout,
+    images: UInt8[Tensor, "image channel height width"],
+    value_range: tuple[float, float],
+) -> Float[np.ndarray, "image continuous"]:
+    """Q's mean of every continuous code, for each real image."""
+    device = next(discriminator.parameters()).device
+    means = []
+    with torch.inference_mode():
+        for batch in images.split(BATCH_SIZE):
+            _, output = discriminator(scale(batch.to(device), value_range))
+            means.append(split_recognition(layout, output).mean.cpu())
+    return torch.cat(means).numpy()
+
+
+def factor_scores(
+    codes: Float[np.ndarray, "image code"],
+    values: Float[np.ndarray, "image factor"],
+    factors: Sequence[Factor],
+    seed: int,
+) -> dict[str, float]:
+    """Scores of codes that were read from real images, whose `values` of the factors are known.
+
+    `<factor>_code_spearman` and `<factor>_code_r2`: of the one code that stands for the factor.
+    Factors and codes are paired one-to-one, by absolute rank correlation, with the sign, on the
+    first half of the images, and scored on the second; a factor without a code scores 0 in both.
+    `mig`, `factor_vae` and `dci_*` use all codes and images; see `factor_metrics` and `importance`.
+    """
+    half = len(codes) // 2
+    pairing = rank_correlations(codes[:half], values[:half], factors)
+    correlations = rank_correlations(codes[half:], values[half:], factors)
+    shares = explained_shares(codes[half:], values[half:], factors)
+    scores = {f"{factor.name}_code_{key}": 0.0 for factor in factors for key in ("spearman", "r2")}
+    for code, factor in zip(*linear_sum_assignment(-np.abs(pairing)), strict=True):
+        name = factors[factor].name
+        sign = 1 if pairing[code, factor] >= 0 else -1
+        scores[f"{name}_code_spearman"] = float(sign * correlations[code, factor])
+        scores[f"{name}_code_r2"] = float(shares[code, factor])
+    scores["mig"] = mutual_information_gap(codes, values)
+    scores["factor_vae"] = factor_vae_score(codes, values, factors, seed)
+    return scores | dci_scores(code_importance(codes, values, factors, seed))
