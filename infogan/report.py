@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
 from infogan import figures, results
+from infogan.arrays import load_array
 from infogan.datasets import DataSet
 from infogan.errors import InfoGANError
 from infogan.evaluation import UNMATCHED
@@ -65,8 +66,8 @@ def read_run(folder: Path, objective: str, seed: int) -> Run:
             json.loads((evaluate / "measurements.json").read_text()),
             json.loads((train / "environment.json").read_text()),
             curves.reset_index().assign(objective=objective, seed=seed),
-            {path.stem: np.load(path) for path in grids},
-            np.load(train / "film.npy"),
+            {path.stem: load_array(path) for path in grids},
+            load_array(train / "film.npy"),
         )
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
