@@ -7,7 +7,6 @@ colour-blind readers can tell apart. Nothing here touches pyplot's global state.
 
 import io
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from infogan.traversal import grid_image
+from infogan.writing import write_file
 
 # The paper's Fig 1, read off the printed curves to about 0.03 nats. The paper does not define its
 # "iteration", so these points share our axis of steps without being known to share its unit.
@@ -225,9 +225,7 @@ def save_png(figure: Figure, path: Path) -> None:
     encoded = io.BytesIO()
     # Without this the file would name the matplotlib version that wrote it.
     figure.savefig(encoded, format="png", metadata={"Software": None})
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(encoded.getvalue())
-    os.replace(partial, path)
+    write_file(path, encoded.getvalue())
 
 
 def _seed_curves(axes: Axes, curves: pd.DataFrame, column: str, max_ticks: int) -> None:

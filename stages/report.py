@@ -12,6 +12,7 @@ from infogan.figures import save_png
 from infogan.params import load_params
 from infogan.report import all_metrics, document, draw, mean_curves, read_run
 from infogan.results import summarise
+from infogan.writing import write_file
 from stages import run_stage, stage_parser
 
 
@@ -29,13 +30,11 @@ def main(args: argparse.Namespace) -> None:
     summary = {**summarise(all_metrics(runs)), "classifier": classifier}
     text = document(runs, params, classifier, list(pictures))
 
-    folder = args.out / "figures"
-    folder.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures.items():
-        save_png(figure, folder / f"{name}.png")
-    (args.out / "metrics.json").write_text(json.dumps(summary, indent=2) + "\n")
-    mean_curves(runs).to_csv(args.out / "curves.csv")
-    (args.out / "results.md").write_text(text)
+        save_png(figure, args.out / "figures" / f"{name}.png")
+    write_file(args.out / "metrics.json", json.dumps(summary, indent=2) + "\n")
+    write_file(args.out / "curves.csv", mean_curves(runs).to_csv())
+    write_file(args.out / "results.md", text)
     print(f"report: {args.out}/results.md, metrics.json, curves.csv, {len(pictures)} figures")
 
 
