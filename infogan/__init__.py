@@ -27,10 +27,13 @@ What is measured:
     generation       measurements of generated images
     measurements     all of them for one run
     results          runs to means, spreads, and verdicts on the paper's claims
+    symptoms         signs that a training went wrong
     figures          the paper's figures, redrawn
 Used throughout:
+    arrays           arrays on disk, with a checksum
     checksum         whether a file is still what was written
     errors           what a person can cause and cure
     randomness       every random stream from one seed
     runtime          device, precision, threads
+    writing          files whole or not at all
 """

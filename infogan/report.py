@@ -17,6 +17,7 @@ from infogan.datasets import DataSet
 from infogan.errors import InfoGANError
 from infogan.evaluation import UNMATCHED
 from infogan.params import Params
+from infogan.symptoms import symptoms
 from infogan.training import film_steps
 
 ROLE_NAMES = {"slant": "rotation", "width": "width"}
@@ -155,6 +156,8 @@ def document(runs: list[Run], params: Params, classifier: dict[str, Any], names:
         " Made by `dvc repro`; the departures from the paper are in "
         "[deviations.md](deviations.md).",
     ]
+    if warnings := _warnings(runs, params):
+        parts += ["## Warnings", warnings]
     if params.dataset == "mnist":
         parts += [
             "## The paper's claims",
@@ -191,6 +194,17 @@ def document(runs: list[Run], params: Params, classifier: dict[str, Any], names:
         ),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _warnings(runs: list[Run], params: Params) -> str:
+    """One line for each sign, in any run, that its training went wrong."""
+    found = {
+        f"{run.objective}-{run.seed}": symptoms(
+            metrics, run.record.get("contingency"), run.grids, params.codes.layout.names
+        )
+        for run, metrics in zip(runs, all_metrics(runs).values(), strict=True)
+    }
+    return "\n".join(f"- `{name}`: {sign}." for name, signs in found.items() for sign in signs)
 
 
 def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[figures.GridPanel]:
