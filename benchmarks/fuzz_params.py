@@ -241,7 +241,7 @@ def _document(text: str, rng: random.Random) -> str:
             *(text + "---\n" + text, text + "...\n", "---\n" + text, "- " + text, text + "]"),
             *(text.replace("\n", "\r\n"), text.replace("\n", "\r"), text.replace(": ", ":")),
             *("\ufeff" + text, text + "\ufeff", text.replace(" ", "\u00a0"), '"' + text + '"'),
-            str(yaml.safe_load(text)) if len(text) < 10**5 and _is_yaml(text) else "{",
+            str(yaml.safe_load(original())),
         )
     )
 
@@ -283,14 +283,6 @@ def _replace_value(text: str, rng: random.Random, value: str) -> str:
         index = rng.choice(places)
         lines[index] = f"{lines[index].partition(':')[0]}: {value}"
     return "\n".join(lines)
-
-
-def _is_yaml(text: str) -> bool:
-    try:
-        yaml.safe_load(text)
-    except Exception:
-        return False
-    return True
 
 
 class Judge:
