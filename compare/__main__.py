@@ -11,6 +11,7 @@ from pathlib import Path
 from compare.page import comparison_page, num_differing
 from compare.revisions import WORKSPACE, read_results
 from infogan.errors import InfoGANError
+from infogan.writing import write_file
 
 
 def main() -> None:
@@ -23,8 +24,7 @@ def main() -> None:
     before, after = (read_results(Path("."), name) for name in (args.before, args.after))
     name = re.sub(r"[^\w.-]+", "-", f"{before.name}-{after.name}")
     out = args.out or Path("comparisons", f"{name}.html")
-    out.parent.mkdir(parents=True, exist_ok=True)
-    out.write_text(comparison_page(before, after))
+    write_file(out, comparison_page(before, after))
     parameters, metrics = num_differing(before, after)
     print(f"compare: {out}; {parameters} parameters and {metrics} metrics differ")
 

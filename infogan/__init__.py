@@ -39,6 +39,7 @@ What is measured:
 What is written of it:
     document         paragraphs, tables and pictures, as Markdown
     results          runs to means, spreads, and verdicts on the paper's claims
+    symptoms         signs that a training went wrong
     figures          the paper's figures, redrawn
     figure_files     figures as PNG and SVG
     captions         what each figure shows, and from how many
@@ -46,8 +47,10 @@ What is written of it:
     webpage          a document as a web page
     explorer         a page in which the generator runs
 Used throughout:
+    arrays           arrays on disk, with a checksum
     checksum         whether a file is still what was written
     errors           what a person can cause and cure
     randomness       every random stream from one seed
     runtime          device, precision, threads
+    writing          files whole or not at all
 """

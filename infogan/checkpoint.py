@@ -1,11 +1,10 @@
 """Final weights as safetensors that say which networks they belong to."""
 
 import json
-import os
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 from infogan.checksum import checksum
@@ -13,6 +12,7 @@ from infogan.datasets import DATASETS
 from infogan.errors import InfoGANError
 from infogan.networks import TABLES, Discriminator, Generator, build_networks
 from infogan.params import Params
+from infogan.writing import write_file
 
 
 def network_description(params: Params) -> dict[str, object]:
@@ -38,15 +38,10 @@ def save_weights(
         for name, network in (("generator", generator), ("discriminator", discriminator))
         for key, value in network.state_dict().items()
     }
-    temporary = path.with_suffix(".partial")
     networks = json.dumps(network_description(params))
     # One key: safetensors writes several in no fixed order, and equal weights give equal bytes.
     contents = json.dumps({"networks": networks, "checksum": checksum(networks, tensors)})
-    try:
-        save_file(tensors, temporary, {"contents": contents})
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_file(path, save(tensors, {"contents": contents}))
 
 
 def load_weights(path: Path, params: Params) -> tuple[Generator, Discriminator]:

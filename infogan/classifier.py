@@ -5,24 +5,26 @@ image, and the GAN never sees it. Inside, pixels run from 0 to 1 whatever the da
 range is, so that the background stays 0 under `random_affine`.
 """
 
+import json
 import math
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from infogan.augmentation import AffineLimits, random_affine
+from infogan.checksum import checksum
 from infogan.datasets import lookup, scale
 from infogan.errors import InfoGANError
 from infogan.params import Classifying
 from infogan.randomness import random_stream
 from infogan.runtime import Backend
+from infogan.writing import write_file
 
 FEATURE_DIM = 128
 CHANNELS = (32, 64, 128)
@@ -154,9 +156,9 @@ def penultimate_features(
 def save_classifier(path: Path, classifier: Classifier, dataset: str) -> None:
     """Write the weights and the data set that they belong to, whole or not at all."""
     tensors = {key: value.cpu().contiguous() for key, value in classifier.state_dict().items()}
-    temporary = path.with_suffix(".partial")
-    save_file(tensors, temporary, {"dataset": dataset})
-    os.replace(temporary, path)
+    # One key: safetensors writes several in no fixed order, and equal weights give equal bytes.
+    contents = {"dataset": dataset, "checksum": checksum(dataset, tensors)}
+    write_file(path, save(tensors, {"contents": json.dumps(contents)}))
 
 
 def load_classifier(path: Path, dataset: str) -> Classifier:
@@ -168,11 +170,14 @@ def load_classifier(path: Path, dataset: str) -> Classifier:
     classifier = Classifier(data_set.image_shape, data_set.num_classes, data_set.value_range)
     try:
         with safe_open(path, framework="pt") as file:
-            trained_on = (file.metadata() or {}).get("dataset")
+            contents = json.loads((file.metadata() or {})["contents"])
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+        trained_on = contents["dataset"]
+        if contents["checksum"] != checksum(trained_on, tensors):
+            raise ValueError("its checksum is wrong: the file was changed")
         if trained_on == dataset:
             classifier.load_state_dict(tensors)
-    except (OSError, SafetensorError, RuntimeError) as error:
+    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InfoGANError(
             f"{path}: no readable classifier ({reason}); run the classifier stage"

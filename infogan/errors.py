@@ -1,5 +1,24 @@
-"""The one exception for what a person can cause and cure."""
+"""What a person can cause and cure, in one line each."""
+
+import errno
+from pathlib import Path
+
+CURES = {
+    errno.ENOSPC: "free some space there",
+    errno.EDQUOT: "free some of your quota",
+    errno.EFBIG: "raise the limit on the size of files (ulimit -f)",
+    errno.EROFS: "make it writable or choose another folder",
+    errno.EACCES: "make it accessible or choose another folder",
+    errno.EPERM: "make it accessible or choose another folder",
+}
 
 
 class InfoGANError(ValueError):
     """Bad input: the message is one line that says what is wrong, where, and what to do."""
+
+
+def explain(error: OSError, path: Path | str) -> str:
+    """One line for what the system refused at `path`."""
+    cure = CURES.get(error.errno or 0, "check the path, its space and its permissions")
+    reason = error.strerror or " ".join(str(error).split())
+    return f"{path}: {reason}; {cure} and run again"

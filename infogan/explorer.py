@@ -28,6 +28,7 @@ from infogan.networks import (
     Generator,
     UnflattenMaps,
 )
+from infogan.writing import write_file
 
 TEMPLATE = Path(__file__).with_name("explorer.html")
 GENERATOR_BITS = 11
@@ -97,7 +98,7 @@ def write_page(
     for name, data in blobs.items():
         encoded = base64.b64encode(zlib.compress(data, 9)).decode()
         page = page.replace("{{" + name + "}}", encoded)
-    path.write_text(page, encoding="utf-8")
+    write_file(path, page)
 
 
 def page_facts(

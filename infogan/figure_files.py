@@ -7,7 +7,6 @@ for each of theirs, so that it is smaller than the PNG and stays sharp at any si
 
 import base64
 import io
-import os
 import re
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from PIL import Image, ImageChops
 
 from infogan.figures import STYLE
+from infogan.writing import write_file
 
 EMBEDDED_PNG = re.compile(rb'"data:image/png;base64,(?P<data>[^"]*)"')
 UNNAMED = {"Date": None, "Creator": None, "Format": None, "Type": None}
@@ -26,7 +26,7 @@ def save_png(figure: Figure, path: Path) -> None:
     """Write the figure as PNG."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="png")
-    _write(path, _small_png(drawn.getvalue()))
+    write_file(path, _small_png(drawn.getvalue()))
 
 
 @rc_context({**STYLE, "svg.fonttype": "path", "svg.hashsalt": "infogan"})
@@ -34,7 +34,7 @@ def save_svg(figure: Figure, path: Path) -> None:
     """Write the figure as SVG; the pictures in it are PNGs, with one pixel for each of theirs."""
     drawn = io.BytesIO()
     figure.savefig(drawn, format="svg", metadata=UNNAMED)
-    _write(path, EMBEDDED_PNG.sub(_embed_small, drawn.getvalue()))
+    write_file(path, EMBEDDED_PNG.sub(_embed_small, drawn.getvalue()))
 
 
 def _embed_small(found: re.Match[bytes]) -> bytes:
@@ -51,9 +51,3 @@ def _small_png(encoded: bytes) -> bytes:
     output = io.BytesIO()
     small.save(output, format="png", optimize=True)
     return output.getvalue()
-
-
-def _write(path: Path, contents: bytes) -> None:
-    partial = path.with_name(f"{path.name}.partial")
-    partial.write_bytes(contents)
-    os.replace(partial, path)

@@ -10,6 +10,7 @@ from pydantic.dataclasses import dataclass
 
 from infogan.errors import InfoGANError
 from infogan.params import Params
+from infogan.writing import write_file
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ _ADAPTER = TypeAdapter(Objective)
 
 def save_objective(path: Path, objective: Objective) -> None:
     """Write an objective as JSON."""
-    path.write_bytes(_ADAPTER.dump_json(objective, indent=2) + b"\n")
+    write_file(path, _ADAPTER.dump_json(objective, indent=2) + b"\n")
 
 
 def load_objective(path: Path) -> Objective:

@@ -4,7 +4,6 @@ The same data set packs to the same bytes, whichever source its raw files came f
 """
 
 import math
-import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from sklearn.datasets import load_digits
 from infogan.datasets import SPLITS, SplitName, lookup, packed_contents, split_path
 from infogan.errors import InfoGANError
 from infogan.sources import FETCHERS, Fetcher, Progress, SourceError, obtain, open_raw
+from infogan.writing import write_file
 
 Images = UInt8[np.ndarray, "image channel height width"]
 Labels = UInt8[np.ndarray, " image"]
@@ -54,7 +54,7 @@ def prepare(
             )
         path = split_path(out_folder, split)
         arrays = {"images": np.ascontiguousarray(images), "labels": np.ascontiguousarray(labels)}
-        _write(path, save(arrays, packed_contents(name, split, arrays)))
+        write_file(path, save(arrays, packed_contents(name, split, arrays)))
         progress(f"{path} {path.stat().st_size / 1e6:.2f} MB written")
 
 
@@ -127,19 +127,3 @@ def enlarge_digits(small: np.ndarray) -> Images:
 
 
 READERS: dict[str, Reader] = {"idx": read_idx, "digits": read_digits}
-
-
-def _write(path: Path, contents: bytes) -> None:
-    """Write a file whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_bytes(contents)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
-    except OSError as error:
-        raise InfoGANError(
-            f"{path}: cannot be written ({error.strerror}); check space and permissions"
-        ) from error

@@ -5,6 +5,7 @@ of YAML 1.2, as DVC writes it, so `1e-05` is a number and `yes` a string.
 """
 
 import re
+import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -22,7 +23,9 @@ Objective = Literal["infogan", "gan", "cgan"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=0)]
+# Upper limits of whole numbers keep out what no machine could hold or finish: a slip in typing.
+Count = Annotated[int, Field(ge=0, le=10**9)]
+PositiveCount = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
@@ -33,10 +36,10 @@ class _Section(BaseModel):
 class Codes(_Section):
     """The generator's input: noise z and latent codes c."""
 
-    noise: Count
+    noise: Annotated[int, Field(ge=0, le=10_000)]
     noise_prior: NoisePrior
-    categorical: list[Annotated[int, Field(ge=2, le=1000)]]
-    continuous: Count
+    categorical: Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(max_length=100)]
+    continuous: Annotated[int, Field(ge=0, le=1000)]
     continuous_std: Literal["fixed", "learned"]
 
     @model_validator(mode="after")
@@ -59,7 +62,7 @@ class Codes(_Section):
 class Networks(_Section):
     """What the paper's tables leave open."""
 
-    width: Positive
+    width: Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
     leaky_slope: Fraction
     init_std: Positive
     norm_eps: Positive
@@ -74,7 +77,7 @@ class Networks(_Section):
 class Training(_Section):
     """The optimisation of D, Q and G."""
 
-    batch_size: Annotated[int, Field(ge=2)]  # batch norm has no variance over one image
+    batch_size: Annotated[int, Field(ge=2, le=10**6)]  # batch norm has no variance over one image
     held_out_images: Count
     discriminator_lr: Positive
     generator_lr: Positive
@@ -82,7 +85,7 @@ class Training(_Section):
     adam_beta2: Fraction
     fresh_latents: bool
     film_frames: Annotated[int, Field(ge=1, le=100)]
-    log_every: Annotated[int, Field(ge=1)]
+    log_every: PositiveCount
 
 
 class Maps(_Section):
@@ -110,8 +113,8 @@ class Traverse(_Section):
 class Classifying(_Section):
     """The independent classifier's training; the last four limit its random affine maps."""
 
-    num_epochs: Annotated[int, Field(ge=1)]
-    batch_size: Annotated[int, Field(ge=2)]
+    num_epochs: PositiveCount
+    batch_size: Annotated[int, Field(ge=2, le=10**6)]
     lr: Positive
     seed: Seed
     rotation: Weight
@@ -123,8 +126,8 @@ class Classifying(_Section):
 class Evaluate(_Section):
     """Sizes of the measurements."""
 
-    num_samples: Annotated[int, Field(ge=100)]
-    num_trajectories: Annotated[int, Field(ge=1)]
+    num_samples: Annotated[int, Field(ge=100, le=10**6)]
+    num_trajectories: Annotated[int, Field(ge=1, le=10_000)]
     refit_steps: Count
 
 
@@ -148,7 +151,7 @@ class Params(_Section):
     dataset: str
     seeds: Annotated[list[Seed], Field(min_length=1)]
     objectives: Annotated[list[Objective], Field(min_length=1)]
-    num_steps: Annotated[int, Field(ge=1)]
+    num_steps: PositiveCount
     lambda_disc: Weight
     lambda_cont: Weight
     lambda_information: Weight
@@ -186,15 +189,8 @@ class _Problem(ValueError):
         self.key, self.value = key, value
 
 
-# Besides its own, PyYAML lets pass what its constructors raise on odd tags and keys.
-_YAML_ERRORS = (
-    yaml.YAMLError,
-    RecursionError,
-    ValueError,
-    TypeError,
-    LookupError,
-    AttributeError,
-)
+# As many broken rules as one line can tell.
+MAX_PROBLEMS = 20
 
 
 def load_params(path: Path) -> Params:
@@ -203,23 +199,39 @@ def load_params(path: Path) -> Params:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InfoGANError(f"{path}: cannot be read ({error}); restore it from Git") from error
-    try:
-        values = yaml.load(text, Loader=_Loader)
-    except _YAML_ERRORS as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InfoGANError(f"{path}: not valid YAML: {reason}") from error
+    values = _parse(path, text)
     if not isinstance(values, dict):
         raise InfoGANError(f"{path}: expected a mapping of parameters")
     try:
         return Params.model_validate(values)
     except ValidationError as error:
-        problems = "; ".join(_describe(detail) for detail in error.errors())
-        raise InfoGANError(f"{path}: {problems}") from error
+        details = error.errors()
+        problems = [_describe(detail) for detail in details[:MAX_PROBLEMS]]
+        if len(details) > MAX_PROBLEMS:
+            problems.append(f"and {len(details) - MAX_PROBLEMS} more")
+        raise InfoGANError(f"{path}: {'; '.join(problems)}") from error
+
+
+def _parse(path: Path, text: str) -> Any:
+    """The values of a YAML document."""
+    line = 1
+    try:
+        loader = _Loader(text)
+        try:
+            return loader.get_single_data()
+        finally:
+            line = loader.line + 1
+            loader.dispose()
+    except RecursionError as error:
+        raise InfoGANError(f"{path}: not valid YAML: nested too deeply in line {line}") from error
+    except yaml.YAMLError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InfoGANError(f"{path}: not valid YAML: {reason}") from error
 
 
 def _describe(detail: ErrorDetails) -> str:
     """One broken rule as `key = value: what was expected`."""
-    key = " ".join(".".join(str(part) for part in detail["loc"]).split())
+    key = " ".join(".".join(str(part) for part in detail["loc"]).split())[:100]
     value = detail["input"]
     cause = detail.get("ctx", {}).get("error")
     if isinstance(cause, _Problem):
@@ -231,28 +243,46 @@ def _describe(detail: ErrorDetails) -> str:
             return f"{key}: unknown parameter; remove it or correct its name"
         case "too_short":
             expected = "at least 1 entry"
+        case "too_long":
+            expected = "at most 100 entries"
         case "value_error":
             expected = str(cause)
         case _:
             expected = detail["msg"].removeprefix("Input should be ")
-    shown = "" if isinstance(value, dict) else f" = {_shorten(repr(value))}"
+    shown = "" if isinstance(value, dict) else f" = {_shorten(value)}"
     return f"{key}{shown}: expected {expected}"
 
 
-def _shorten(text: str, limit: int = 60) -> str:
+def _shorten(value: object, limit: int = 60) -> str:
+    # Bounded from the start: aliases can nest a list to more parts than memory holds.
+    bounded = reprlib.Repr()
+    bounded.maxlevel, bounded.maxlist, bounded.maxdict = 3, limit, limit
+    bounded.maxstring = bounded.maxlong = bounded.maxother = 2 * limit
+    text = bounded.repr(value)
     return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader with the scalars of YAML 1.2 and no duplicate keys."""
 
+    def construct_object(self, node: yaml.Node, deep: bool = False) -> Any:
+        """PyYAML lets pass what its constructors raise on odd tags and keys: give it a place."""
+        try:
+            return super().construct_object(node, deep=deep)
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            problem = f"{type(error).__name__}: {error}"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from error
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
+            if not isinstance(key, yaml.ScalarNode):
+                problem = "a key that is no plain name"
+                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             if key.value in seen:
                 problem = f"duplicate key {key.value!r}"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            seen.add(str(key.value))
+            seen.add(key.value)
         return super().construct_mapping(node, deep=deep)
 
 

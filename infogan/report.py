@@ -12,6 +12,7 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
 from infogan import figures, results
+from infogan.arrays import load_array
 from infogan.captions import picture
 from infogan.datasets import DataSet
 from infogan.document import Block, Table
@@ -19,6 +20,7 @@ from infogan.errors import InfoGANError
 from infogan.evaluation import UNMATCHED
 from infogan.params import Params
 from infogan.shape_effects import ROLE_NAMES
+from infogan.symptoms import symptoms
 from infogan.training import film_steps
 
 SEED_METRICS = (
@@ -61,8 +63,8 @@ def read_run(folder: Path, objective: str, seed: int) -> Run:
             json.loads((evaluate / "measurements.json").read_text()),
             json.loads((train / "environment.json").read_text()),
             curves.reset_index().assign(objective=objective, seed=seed),
-            {path.stem: np.load(path) for path in grids},
-            np.load(train / "film.npy"),
+            {path.stem: load_array(path) for path in grids},
+            load_array(train / "film.npy"),
         )
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
@@ -155,6 +157,8 @@ def document(
         " Made by `dvc repro`; the departures from the paper are in "
         "[deviations.md](deviations.md).",
     ]
+    if warnings := _warnings(runs, params):
+        parts += ["## Warnings", warnings]
     if params.dataset == "mnist":
         parts += [
             "## The paper's claims",
@@ -225,6 +229,17 @@ def _parameters_table(params: Params) -> Table:
 
 def _shown(value: object) -> str:
     return json.dumps(value) if not isinstance(value, str) else value
+
+
+def _warnings(runs: list[Run], params: Params) -> str:
+    """One line for each sign, in any run, that its training went wrong."""
+    found = {
+        f"{run.objective}-{run.seed}": symptoms(
+            metrics, run.record.get("contingency"), run.grids, params.codes.layout.names
+        )
+        for run, metrics in zip(runs, all_metrics(runs).values(), strict=True)
+    }
+    return "\n".join(f"- `{name}`: {sign}." for name, signs in found.items() for sign in signs)
 
 
 def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[figures.GridPanel]:

@@ -217,12 +217,17 @@ def settling_step(
 
 
 def summarise(runs: RunMetrics) -> dict[str, Metrics]:
-    """Per objective the mean over seeds of every metric, and `<metric>_std` over two or more."""
+    """Per objective the mean over seeds of every metric, and `<metric>_std` over two or more.
+
+    A metric that is not finite in some run has no mean; a mean over the others would hide it.
+    """
     summary: dict[str, Metrics] = {}
     for objective in dict.fromkeys(objective for objective, _ in runs):
         frame = pd.DataFrame([m for (o, _), m in runs.items() if o == objective])
         values: Metrics = {}
         for name in frame.columns:
+            if not np.isfinite(frame[name]).all():
+                continue
             values[name] = float(frame[name].mean())
             if len(frame) > 1:
                 values[f"{name}_std"] = float(frame[name].std(ddof=1))

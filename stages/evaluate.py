@@ -14,6 +14,7 @@ from infogan.measurements import Measurements, measure_run
 from infogan.morphometrics import SHAPES
 from infogan.params import load_params
 from infogan.runtime import resolve
+from infogan.writing import write_file
 from stages import run_stage, stage_parser
 
 
@@ -35,9 +36,8 @@ def main(args: argparse.Namespace) -> None:
         backend,
         lambda what: print(f"evaluate {args.out.name}  {what} ...", flush=True),
     )
-    args.out.mkdir(parents=True, exist_ok=True)
     text = json.dumps(as_record(measurements), indent=2)
-    (args.out / "measurements.json").write_text(text + "\n")
+    write_file(args.out / "measurements.json", text + "\n")
     for name, value in measurements.metrics.items():
         print(f"evaluate {args.out.name}  {name} = {value:.4f}")
 

@@ -47,7 +47,6 @@ def main(args: argparse.Namespace) -> None:
         limit=params.traverse.limit,
         measures_digits=measures_digits,
     )
-    args.out.parent.mkdir(parents=True, exist_ok=True)
     write_page(args.out, generator, discriminator, facts)
     print(f"explore: {args.out}, {args.out.stat().st_size / 1e6:.1f} MB; open it in a browser")
 

@@ -14,7 +14,6 @@ from stages import run_stage, stage_parser
 def main(args: argparse.Namespace) -> None:
     """Write `<objective>.json` for every objective there is."""
     params = load_params(args.params)
-    args.out.mkdir(parents=True, exist_ok=True)
     for name, resolve in OBJECTIVES.items():
         save_objective(args.out / f"{name}.json", resolve(params))
 

@@ -14,6 +14,7 @@ from infogan.params import load_params
 from infogan.report import all_metrics, document, draw, mean_curves, read_run
 from infogan.results import summarise
 from infogan.webpage import web_page
+from infogan.writing import write_file
 from stages import run_stage, stage_parser
 
 LINKS = {
@@ -41,15 +42,13 @@ def main(args: argparse.Namespace) -> None:
     blocks = document(runs, params, classifier, list(pictures))
 
     pixels, vectors = args.out / "figures", args.out / "vector"
-    for folder in (pixels, vectors):
-        folder.mkdir(parents=True, exist_ok=True)
     for name, figure in pictures.items():
         save_png(figure, pixels / f"{name}.png")
         save_svg(figure, vectors / f"{name}.svg")
-    (args.out / "metrics.json").write_text(json.dumps(summary, indent=2) + "\n")
-    mean_curves(runs).to_csv(args.out / "curves.csv")
-    (args.out / "results.md").write_text(markdown(blocks))
-    (args.out / "index.html").write_text(web_page(blocks, LINKS))
+    write_file(args.out / "metrics.json", json.dumps(summary, indent=2) + "\n")
+    write_file(args.out / "curves.csv", mean_curves(runs).to_csv())
+    write_file(args.out / "results.md", markdown(blocks))
+    write_file(args.out / "index.html", web_page(blocks, LINKS))
     print(f"report: {args.out}/index.html, results.md, metrics.json, {len(pictures)} figures")
 
 

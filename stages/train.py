@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 from dvclive import Live
 
+from infogan.arrays import save_array
 from infogan.checkpoint import save_weights
 from infogan.datasets import load_images, load_split
 from infogan.objectives import load_objective
@@ -22,6 +22,7 @@ from infogan.params import load_params
 from infogan.runtime import resolve
 from infogan.snapshot import Interrupted, Snapshots
 from infogan.training import train
+from infogan.writing import write_file
 from stages import run_stage, stage_parser
 
 SECONDS_PER_LINE = 5.0
@@ -57,7 +58,7 @@ def main(args: argparse.Namespace) -> None:
     )
     progress = Progress(run, params.num_steps)
     with (
-        Live(str(args.out), dvcyaml=False, save_dvc_exp=False) as live,
+        Log(str(args.out), dvcyaml=False, save_dvc_exp=False) as live,
         stopping_gracefully(snapshots),
     ):
 
@@ -70,9 +71,18 @@ def main(args: argparse.Namespace) -> None:
 
         trained = train(images, params, objective, args.seed, backend, log, snapshots, labels)
     save_weights(args.out / "weights.safetensors", trained.generator, trained.discriminator, params)
-    np.save(args.out / "film.npy", trained.film.numpy())
-    (args.out / "environment.json").write_text(json.dumps(backend.describe(), indent=2) + "\n")
+    save_array(args.out / "film.npy", trained.film.numpy())
+    write_file(args.out / "environment.json", json.dumps(backend.describe(), indent=2) + "\n")
     snapshots.discard()
+
+
+class Log(Live):
+    """DVCLive's log, whose summary a reader such as `dvc metrics show` never finds half-written."""
+
+    def make_summary(self) -> None:
+        """Write the latest value of every metric."""
+        self.summary["step"] = self.step
+        write_file(Path(self.metrics_file), json.dumps(self.summary, indent=4) + "\n")
 
 
 # As the stage's `params` in dvc.yaml.

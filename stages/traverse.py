@@ -1,12 +1,13 @@
 """Stage `traverse`: grids of images that vary one code, and random samples, of one trained run."""
 
 import argparse
+import io
 from pathlib import Path
 
-import numpy as np
 import torch
 from PIL import Image
 
+from infogan.arrays import save_array
 from infogan.checkpoint import load_weights
 from infogan.codes import sample
 from infogan.datasets import lookup, unscale
@@ -14,6 +15,7 @@ from infogan.params import load_params
 from infogan.randomness import random_stream
 from infogan.runtime import resolve
 from infogan.traversal import code_traversals, generate, grid_image
+from infogan.writing import write_file
 from stages import run_stage, stage_parser
 
 
@@ -31,12 +33,13 @@ def main(args: argparse.Namespace) -> None:
     grids = code_traversals(codes.layout, values, traverse.rows, codes.noise_prior, rng)
     samples = sample(codes.layout, 100, codes.noise_prior, rng).unflatten(0, (10, 10))
 
-    args.out.mkdir(parents=True, exist_ok=True)
     value_range = lookup(params.dataset).value_range
     for name, latents in {**grids, "samples": samples}.items():
         images = unscale(generate(generator, latents), value_range).numpy()
-        np.save(args.out / f"{name}.npy", images)
-        Image.fromarray(grid_image(images)).save(args.out / f"{name}.png")
+        save_array(args.out / f"{name}.npy", images)
+        picture = io.BytesIO()
+        Image.fromarray(grid_image(images)).save(picture, format="png")
+        write_file(args.out / f"{name}.png", picture.getvalue())
         print(f"traverse {args.out.name}  {name}  {' x '.join(map(str, images.shape[:2]))} images")
 
 

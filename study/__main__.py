@@ -12,6 +12,7 @@ from pathlib import Path
 
 from infogan.errors import InfoGANError
 from infogan.figure_files import save_png, save_svg
+from infogan.writing import write_file
 from study import report
 from study.experiments import Experiment, Recipe, experiments, load_recipes
 from study.records import collect, is_on_record, load_records
@@ -62,9 +63,9 @@ def write_report(recipes: dict[str, Recipe]) -> None:
     for name, figure in pictures.items():
         save_png(figure, RECORDS / f"{name}.png")
         save_svg(figure, RECORDS / f"{name}.svg")
-    report.table(records).to_csv(RECORDS / "runs.csv")
+    write_file(RECORDS / "runs.csv", report.table(records).to_csv())
     text = report.document(records, recipes, list(pictures))
-    RECORDS.with_suffix(".md").write_text(text)
+    write_file(RECORDS.with_suffix(".md"), text)
     print(f"study: {RECORDS.with_suffix('.md')} from {len(records)} records")
 
 

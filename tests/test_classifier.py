@@ -1,9 +1,11 @@
+import json
 from dataclasses import replace
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from infogan.checksum import checksum
 from infogan.classifier import (
     FEATURE_DIM,
     Classifier,
@@ -157,6 +159,26 @@ def test_a_missing_or_damaged_file_is_reported(tmp_path):
         load_classifier(path, "digits")
 
 
+@pytest.mark.parametrize("position", [0.0, 0.5, 0.999])
+def test_a_flipped_bit_is_noticed(tmp_path, position):
+    path = tmp_path / "weights.safetensors"
+    save_classifier(path, untrained(), "digits")
+    data = bytearray(path.read_bytes())
+    header = 8 + int.from_bytes(data[:8], "little")
+    data[header + int(position * (len(data) - header))] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(InfoGANError, match="the file was changed"):
+        load_classifier(path, "digits")
+
+
+@pytest.mark.parametrize("metadata", [None, {"dataset": "digits"}, {"contents": "[]"}])
+def test_weights_without_a_checksum_are_refused(tmp_path, metadata):
+    path = tmp_path / "weights.safetensors"
+    save_file(dict(untrained().state_dict()), path, metadata)
+    with pytest.raises(InfoGANError, match="run the classifier stage"):
+        load_classifier(path, "digits")
+
+
 def test_a_classifier_of_another_data_set_is_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_classifier(path, untrained("fashion_mnist"), "fashion_mnist")
@@ -178,6 +200,7 @@ def test_a_file_without_some_weights_is_refused(tmp_path):
     save_classifier(path, untrained(), "digits")
     tensors = load_file(path)
     del tensors["decision.bias"]
-    save_file(tensors, path, {"dataset": "digits"})
+    contents = {"dataset": "digits", "checksum": checksum("digits", tensors)}
+    save_file(tensors, path, {"contents": json.dumps(contents)})
     with pytest.raises(InfoGANError, match=r"decision\.bias"):
         load_classifier(path, "digits")

@@ -85,7 +85,9 @@ def test_a_failed_download_writes_nothing(tmp_path):
 def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path):
     write_raw(tmp_path / "raw")
     (tmp_path / "out").write_text("a file where the folder should be")
-    with pytest.raises(InfoGANError, match=r"out/train\.safetensors: cannot be written"):
+    with pytest.raises(
+        InfoGANError, match=r"cannot write .*out/train\.safetensors: Not a directory"
+    ):
         prepare("toy", tmp_path / "raw", tmp_path / "out")
 
 

@@ -224,6 +224,15 @@ REFUSED = [
     ("traverse.columns", "1", "1", "2"),
     ("traverse.limit", "0", "0", "0"),
     ("evaluate.num_samples", "99", "99", "100"),
+    ("num_steps", str(10**30), str(10**30), "1000000000"),
+    ("num_steps", "1000000001", "1000000001", "1000000000"),
+    ("codes.noise", "1000000000", "1000000000", "10000"),
+    ("codes.continuous", "1001", "1001", "1000"),
+    ("networks.width", "16.1", "16.1", "16"),
+    ("training.batch_size", "1000001", "1000001", "1000000"),
+    ("training.log_every", str(2**63), str(2**63), "1000000000"),
+    ("evaluate.num_samples", "1000001", "1000001", "1000000"),
+    ("evaluate.num_trajectories", "10001", "10001", "10000"),
     ("runtime.device", "tpu", "'tpu'", "'auto', 'cpu' or 'cuda'"),
     ("runtime.precision", "float16", "'float16'", "'auto', 'float32' or 'bfloat16'"),
 ]
@@ -296,6 +305,35 @@ def test_all_problems_are_told_at_once(refusal):
     assert "training.batch_size = 1" in message
 
 
+def test_more_problems_than_a_line_can_tell_are_counted(refusal):
+    message = refusal(ORIGINAL + "".join(f"key_{i}: {i}\n" for i in range(1000)))
+    assert "key_19: unknown parameter" in message
+    assert message.endswith("; and 980 more")
+
+
+def test_more_codes_than_a_hundred_are_refused(refusal):
+    message = refusal(changed("codes.categorical", [2] * 101))
+    assert "codes.categorical = [2, 2, 2, 2" in message
+    assert "expected at most 100" in message
+
+
+def test_a_value_that_grows_without_end_is_refused_at_once(refusal):
+    levels = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 12))
+    text = f"l0: &l0 [1]\n{levels}" + changed("num_steps", "*l11")
+    assert "num_steps = [[[" in refusal(text)
+
+
+@pytest.mark.parametrize("value", ["&a [*a]", "&a {a: *a}"])
+def test_a_value_that_holds_itself_is_refused(refusal, value):
+    assert "seeds" in refusal(changed("seeds", value))
+
+
+def test_a_long_key_is_shortened(refusal):
+    message = refusal(f"{ORIGINAL}\n? {'x' * 10_000}\n: 3\n")
+    assert f"{'x' * 100}: unknown parameter" in message
+    assert len(message) < 300
+
+
 def test_a_long_value_is_shortened(refusal):
     message = refusal(changed("num_steps", "x" * 10_000))
     assert "num_steps = 'xxx" in message
@@ -330,6 +368,22 @@ def test_a_key_repeated_in_a_section_is_refused(refusal):
 )
 def test_a_text_that_is_not_yaml_is_refused(refusal, text):
     assert "not valid YAML" in refusal(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\n{" * 3000,
+        "\n? [complex, key]\n: 1\n",
+        "\n? {complex: key}\n: 1\n",
+        "\nnum_steps: !!int many",
+        "\nnum_steps: !!timestamp never",
+        f"\nnum_steps: {'9' * 5000}",
+        "\n\tnum_steps: 3",
+    ],
+)
+def test_a_text_that_is_not_yaml_is_refused_with_its_line(refusal, text):
+    assert re.search(r"not valid YAML: .*line \d+", refusal(text))
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "- 1\n- 2\n", "mnist", "3"])

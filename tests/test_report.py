@@ -2,10 +2,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from infogan.arrays import save_array
 from infogan.datasets import DATASETS
 from infogan.document import Picture, Table
 from infogan.errors import InfoGANError
 from infogan.report import Run, category_order, document, draw, mean_curves, read_run
+from infogan.writing import write_file
 
 
 def make_run(objective: str, seed: int, mapping: list[int], losses: list[float]) -> Run:
@@ -96,3 +98,49 @@ def test_the_report_states_all_parameters_but_where_a_run_computes(make_params):
 def test_a_run_that_is_not_there_is_named(tmp_path):
     with pytest.raises(InfoGANError, match="run gan-4 is incomplete"):
         read_run(tmp_path, "gan", 4)
+
+
+def written(run: Run, make_params) -> str:
+    params = make_params({"codes.categorical": [2], "seeds": [run.seed]})
+    return document([run], params, {"accuracy_test": 1, "num_test": 9, "frechet_floor": 0}, [])
+
+
+def healthy_run() -> Run:
+    run = make_drawable_run("infogan", 4)
+    for name in ("c1", "c2", "c3"):
+        run.grids[name] = np.arange(2, dtype=np.uint8).reshape(1, 2, 1, 1, 1) * 255
+    return run
+
+
+def test_the_report_of_a_healthy_run_has_no_warnings(make_params):
+    assert "Warnings" not in written(healthy_run(), make_params)
+
+
+def test_the_report_names_the_run_and_what_is_wrong_with_it(make_params):
+    run = healthy_run()
+    run.grids["c3"][:] = 7
+    run.record["contingency"] = [[0] * 10, [9] * 10]
+    run.record["metrics"]["nmi"] = float("nan")
+    lines = written(run, make_params).split("## Warnings\n\n")[1].splitlines()
+    assert lines[:4] == [
+        "- `infogan-4`: nmi is nan.",
+        "- `infogan-4`: Q puts 100.0% of the test images into category 1 of c1.",
+        "- `infogan-4`: c3 does not change the images.",
+        "",
+    ]
+
+
+def test_a_damaged_film_or_grid_names_the_run_and_the_file(tmp_path):
+    train, grids = tmp_path / "train" / "gan-4", tmp_path / "traverse" / "gan-4"
+    write_file(train / "plots" / "metrics" / "generator_loss.tsv", "step\tgenerator_loss\n2\t1.0\n")
+    write_file(train / "environment.json", "{}")
+    write_file(tmp_path / "evaluate" / "gan-4" / "measurements.json", "{}")
+    for path in (train / "film.npy", grids / "c1.npy"):
+        save_array(train / "film.npy", np.zeros((2, 3, 2, 1, 28, 28), np.uint8))
+        save_array(grids / "c1.npy", np.zeros((3, 2, 1, 28, 28), np.uint8))
+        assert read_run(tmp_path, "gan", 4).film.shape == (2, 3, 2, 1, 28, 28)
+        contents = bytearray(path.read_bytes())
+        contents[500] ^= 1
+        path.write_bytes(contents)
+        with pytest.raises(InfoGANError, match=rf"run gan-4 .*{path.name}: its checksum is wrong"):
+            read_run(tmp_path, "gan", 4)

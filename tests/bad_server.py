@@ -1,0 +1,119 @@
+"""A server on this machine that gives files, or misbehaves in one of several ways."""
+
+import hashlib
+import io
+import json
+import socket
+import struct
+import tarfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class BadServer(ThreadingHTTPServer):
+    """Serves `files` by the last part of their path; `fault` says how archives arrive."""
+
+    daemon_threads = True
+
+    def __init__(self, files: dict[str, bytes], fault: str = "") -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.files, self.fault = files, fault
+        self.closing = threading.Event()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server_port}/"
+
+    def handle_error(self, request, client_address) -> None:
+        """A client that goes away is no news."""
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: BadServer
+
+    def do_GET(self) -> None:
+        name = self.path.split("?")[0].rpartition("/")[2]
+        contents = self.server.files.get(name)
+        # What describes a package always arrives, so that a program comes to ask for its archive.
+        match self.server.fault if name.endswith("gz") else "":
+            case "redirect loop":
+                self._answer(302, b"", Location=self.path)
+            case "HTML":
+                self._answer(200, b"<html><body>Please log in to the network.</body></html>")
+            case "silent":
+                self.server.closing.wait(30)
+            case _ if contents is None:
+                self._answer(404, b"no such file")
+            case "wrong bytes":
+                self._answer(200, bytes(byte ^ 1 for byte in contents))
+            case "reset half-way":
+                self._answer(200, contents, sent=len(contents) // 2)
+                self._reset()
+            case "slow":
+                self._answer(200, contents, sent=0)
+                for byte in contents:
+                    self.wfile.write(bytes([byte]))
+                    if self.server.closing.wait(0.5):
+                        return
+            case _:
+                self._answer(200, contents)
+
+    def _answer(
+        self, status: int, contents: bytes, sent: int | None = None, **headers: str
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("Content-Length", str(len(contents)))
+        self.end_headers()
+        self.wfile.write(contents[:sent])
+        self.wfile.flush()
+
+    def _reset(self) -> None:
+        """Close with a reset instead of an end, once the client has read what was sent."""
+        time.sleep(0.05)
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.connection.close()
+
+    def log_message(self, format: str, *args: object) -> None:
+        pass
+
+
+@contextmanager
+def serving(files: dict[str, bytes], fault: str = "") -> Iterator[BadServer]:
+    with BadServer(files, fault) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield server
+        finally:
+            server.closing.set()
+            server.shutdown()
+            thread.join()
+
+
+def closed_port() -> str:
+    """The address of a server that is gone."""
+    with BadServer({}) as server:
+        return server.url
+
+
+def add_npm_package(server: BadServer, name: str, files: dict[str, bytes]) -> None:
+    """Serve a package as a registry does: its archive, and the description that names it."""
+    contents = io.BytesIO()
+    with tarfile.open(fileobj=contents, mode="w:gz") as tar:
+        for file, data in files.items():
+            member = tarfile.TarInfo(f"package/{file}")
+            member.size = len(data)
+            tar.addfile(member, io.BytesIO(data))
+    archive = f"{name}-1.0.0.tgz"
+    server.files[archive] = contents.getvalue()
+    digest = hashlib.sha1(contents.getvalue()).hexdigest()
+    dist = {"tarball": server.url + archive, "shasum": digest}
+    version = {"name": name, "version": "1.0.0", "dist": dist}
+    listing = {"name": name, "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}
+    server.files[name] = json.dumps(listing).encode()

@@ -1,0 +1,135 @@
+"""Several commands at once, in a repository of its own with tiny parameters."""
+
+import json
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.test_pipeline import Run, commit, copy_repository, make_run
+from tests.test_stages import TINY, run_stage
+
+TRAININGS = ("infogan-0", "gan-0")
+QUEUED = {"a": 0.25, "b": 0.75}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return tmp_path_factory.mktemp("repository")
+
+
+@pytest.fixture(scope="module")
+def run(folder, tmp_path_factory, make_params) -> Run:
+    """Runs a command in a repository in which data and objectives are ready."""
+    run = make_run(folder, tmp_path_factory.mktemp("home"))
+    copy_repository(folder, run)
+    (folder / "dvc.lock").unlink(missing_ok=True)
+    values = make_params(TINY | {"seeds": [0], "num_steps": 10}).model_dump()
+    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    commit(run)
+    run("dvc", "repro", "download", "objectives")
+    commit(run)
+    return run
+
+
+def trained_alone(folder: Path, target: Path, name: str, **changes: object) -> dict[str, bytes]:
+    """What a training leaves that runs here by itself, with some parameters changed."""
+    values = yaml.safe_load((folder / "params.yaml").read_text()) | changes
+    params = target / "params.yaml"
+    params.write_text(yaml.safe_dump(values))
+    run_stage("objectives", params, "--out", target / "objectives")
+    objective, seed = name.split("-")
+    data = ("--data", folder / "data" / "digits")
+    chosen = ("--objective", target / "objectives" / f"{objective}.json", "--seed", seed)
+    run_stage("train", params, *chosen, *data, "--out", target / name)
+    return contents(target / name)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_two_trainings_side_by_side_leave_what_each_leaves_alone(
+    run, folder, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    commands = [("dvc", "--wait-for-lock", "repro", "-s", f"train@{name}") for name in TRAININGS]
+    with ThreadPoolExecutor(2) as pool:
+        outputs = list(pool.map(lambda command: run(*command), commands))
+    assert all("Running stage 'train@" in output for output in outputs)
+    for name in TRAININGS:
+        assert contents(folder / "runs" / "train" / name) == trained_alone(folder, tmp_path, name)
+    again = run("dvc", "repro", "-s", *(f"train@{name}" for name in TRAININGS))
+    assert "Data and pipelines are up to date" in again
+    commit(run)
+
+
+def test_a_reader_of_live_metrics_never_finds_half_a_file(run, folder):
+    values = yaml.safe_load((folder / "params.yaml").read_text()) | {"num_steps": 200}
+    values["training"]["log_every"] = 1
+    (folder / "many.yaml").write_text(yaml.safe_dump(values))
+    live = "runs/train/watched/metrics.json"
+    command = "python -m stages.train --params many.yaml --objective runs/objectives/infogan.json"
+    options = "--seed 0 --data data/digits --out runs/train/watched"
+    steps, shown = set(), None
+    with ThreadPoolExecutor(2) as pool:
+        training = pool.submit(run, *command.split(), *options.split())
+        while not training.done():
+            if (folder / live).exists():
+                steps.add(json.loads((folder / live).read_text())["step"])
+                if len(steps) >= 20 and shown is None:
+                    shown = pool.submit(run, "dvc", "metrics", "show", "--json", live)
+        training.result()
+    assert len(steps) > 50
+    found = json.loads(shown.result())[""]["data"][live]["data"]
+    assert set(found) >= {"step", "generator_loss"}
+    (folder / "many.yaml").unlink()
+
+
+def test_two_queued_experiments_at_once_do_not_mix(run, folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    for name, weight in QUEUED.items():
+        value = ("-S", f"lambda_disc={weight}")
+        run("dvc", "exp", "run", "--queue", "-n", name, *value, "train@infogan-0")
+    run("dvc", "queue", "start", "-j", "2")
+    give_up = time.monotonic() + 240
+    while (status := run("dvc", "queue", "status")).count("Success") < 2:
+        assert "Failed" not in status, status
+        assert time.monotonic() < give_up, status
+        time.sleep(1)
+    assert run("git", "status", "--porcelain") == ""
+    for name, weight in QUEUED.items():
+        alone = trained_alone(folder, tmp_path, "infogan-0", lambda_disc=weight)
+        lock = yaml.safe_load(run("git", "show", f"{experiment(run, name)}:dvc.lock"))
+        outs = {out["path"]: out for out in lock["stages"]["train@infogan-0"]["outs"]}
+        for file in ("weights.safetensors", "film.npy", "metrics.json"):
+            cached = outs[f"runs/train/infogan-0/{file}"]["md5"]
+            path = folder / ".dvc" / "cache" / "files" / "md5" / cached[:2] / cached[2:]
+            assert path.read_bytes() == alone[file], f"{name}: {file}"
+
+
+def experiment(run: Run, name: str) -> str:
+    """The Git reference of an experiment."""
+    references = run("git", "for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
+    return next(reference for reference in references if reference.endswith(f"/{name}"))
+
+
+def test_a_cache_that_cannot_be_written_is_one_line_and_loses_nothing(run, folder):
+    before = contents(folder / "runs" / "objectives")
+    (folder / ".dvc" / "tmp" / "file").write_text("no folder")
+    run("dvc", "config", "--local", "cache.dir", str(folder / ".dvc" / "tmp" / "file" / "cache"))
+    output = run("dvc", "repro", "--force", "objectives", fails=True)
+    assert "Traceback" not in output
+    errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
+    assert len(errors) == 1
+    assert f"Not a directory: '{folder}/.dvc/tmp/file/cache" in errors[0]
+    run("dvc", "config", "--local", "--unset", "cache.dir")
+    run("dvc", "repro", "objectives")
+    assert contents(folder / "runs" / "objectives") == before
+    assert run("git", "status", "--porcelain") == ""
