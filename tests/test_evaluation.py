@@ -267,7 +267,7 @@ def test_the_fitted_std_is_scored_on_samples_it_was_not_fitted_on():
         (CodeLayout(4, (5,), 0), {"bound_cat_nats"}),
         (CodeLayout(4, (), 3), {"bound_cont_nats", "bound_cont_fitted_nats"}),
     ],
-    ids=str,
+    ids=["both kinds", "categorical", "continuous"],
 )
 def test_a_layout_is_scored_on_the_codes_it_has(options, layout, keys):
     generator, discriminator = build_networks(TABLES["mnist"], layout, options, seed=0)
