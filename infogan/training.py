@@ -157,13 +157,13 @@ def train_step(
     fake_logits = discriminator.decide(features, game.labels_of(latents)).float()
     categorical, continuous = game.bounds_for_d(latents, discriminator, features)
     learned = categorical
-    if game.objective.categories_from_maps:
+    if game.objective.categories_from_maps and game.layout.categorical:
         # Deviation: a category that a small map could change is not to be one.
         mapped_features = discriminator.trunk(game.map(fake_images.detach(), rng))
         learned, _ = game.bounds_for_d(latents, discriminator, mapped_features)
     real_fake_loss = discriminator_loss(real_logits, fake_logits)
     loss = real_fake_loss - game.weigh(learned, continuous)
-    if game.objective.learns_from_real_images:
+    if game.objective.learns_from_real_images and game.layout.categorical:
         loss = loss + real_image_loss(discriminator, game, real_images, real_features, rng)
     players.discriminator_weights.descend(loss)
 

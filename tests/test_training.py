@@ -455,6 +455,15 @@ def test_without_a_categorical_code_the_loss_on_real_images_is_zero(make_params,
     assert real_image_loss(discriminator, game, images, features, seeded()).item() == 0
 
 
+def test_without_a_categorical_code_nothing_is_mapped(make_params, backend):
+    params = make_params({"codes.categorical": []})
+    game = Game(params, objective_of(**REAL, maps=True), backend)
+    rng, expected = seeded(), seeded()
+    train_step(make_players(TABLES["mnist"], params, 0, backend), game, real_batch(), rng)
+    sample(params.codes.layout, BATCH, params.codes.noise_prior, expected)
+    assert torch.equal(rng.get_state(), expected.get_state())
+
+
 # Latents.
 
 
