@@ -4,7 +4,7 @@ The method:
     params           what a run is made of: the typed model of params.yaml
     codes            the generator's input (z, c), and how Q's answer is read
     networks         the paper's tables of layers, and the builder of G and of D with Q
-    augmentation     random affine maps of images
+    augmentation     random maps of images
     losses           the GAN losses, and the lower bound L_I on the mutual information
     objectives       InfoGAN and its control: who learns what from the bound
     traversal        latents and images that vary one code

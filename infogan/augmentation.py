@@ -1,30 +1,34 @@
-"""Small random affine maps of images, differentiable in nothing and drawn from a given stream."""
+"""Small random maps of images, differentiable in nothing and drawn from a given stream."""
 
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
-from torch.nn.functional import affine_grid, grid_sample
+from torch.nn.functional import affine_grid, grid_sample, interpolate
+
+MESH_SIZE = 4
 
 
 @dataclass(frozen=True)
-class AffineLimits:
+class MapLimits:
     """Largest magnitudes, each drawn uniformly from [-limit, limit].
 
     `rotation` and `shear` in radians, `scale` as a relative change per axis, `shift` as a share
-    of half the image's width.
+    of half the image's width. `elastic`, a share of it, too, is how far each point of a 4x4 mesh
+    over the image is moved along each axis, and what lies between follows smoothly.
     """
 
     rotation: float
     shear: float
     scale: float
     shift: float
+    elastic: float = 0.0
 
 
-def random_affine(
+def random_map(
     images: Float[Tensor, "batch channel height width"],
-    limits: AffineLimits,
+    limits: MapLimits,
     rng: torch.Generator,
 ) -> Float[Tensor, "batch channel height width"]:
     """Map every image by its own draw; bilinear, and zero outside the image."""
@@ -43,4 +47,8 @@ def random_affine(
     linear = rotation.view(-1, 2, 2) @ shearing.view(-1, 2, 2) * scale[:, None, :]
     shift = draw(limits.shift, 2, 1)
     grid = affine_grid(torch.cat([linear, shift], dim=2), list(images.shape), align_corners=False)
+    if limits.elastic:
+        mesh = draw(limits.elastic, 2, MESH_SIZE, MESH_SIZE)
+        moved = interpolate(mesh, size=images.shape[-2:], mode="bicubic", align_corners=True)
+        grid = grid + moved.permute(0, 2, 3, 1)
     return grid_sample(images, grid, mode="bilinear", padding_mode="zeros", align_corners=False)

@@ -2,7 +2,7 @@
 
 An instrument of evaluation alone: it learns from real labelled training images, sees no generated
 image, and the GAN never sees it. Inside, pixels run from 0 to 1 whatever the data set's value
-range is, so that the background stays 0 under `random_affine`.
+range is, so that the background stays 0 under `random_map`.
 """
 
 import json
@@ -17,7 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from infogan.augmentation import AffineLimits, random_affine
+from infogan.augmentation import MapLimits, random_map
 from infogan.checksum import checksum
 from infogan.datasets import lookup, scale
 from infogan.errors import InfoGANError
@@ -92,7 +92,7 @@ def train_classifier(
     classifier.to(device).to(memory_format=torch.channels_last)
     images, labels = images.to(device), labels.to(device).long()
     order_rng = random_stream(options.seed, "batches")
-    limits = AffineLimits(options.rotation, options.shear, options.scale, options.shift)
+    limits = MapLimits(options.rotation, options.shear, options.scale, options.shift)
     affine_rng = random_stream(options.seed, "augmentation", device)
 
     # Batches of as equal a size as possible: all images are used, and none is a batch by itself.
@@ -104,7 +104,7 @@ def train_classifier(
         total_loss, num_correct = torch.zeros((2,), device=device)
         order = torch.randperm(len(images), generator=order_rng).to(device)
         for batch in order.tensor_split(num_batches):
-            mapped = random_affine(scale(images[batch], (0.0, 1.0)), limits, affine_rng)
+            mapped = random_map(scale(images[batch], (0.0, 1.0)), limits, affine_rng)
             with backend.autocast():
                 logits = classifier(mapped.contiguous(memory_format=torch.channels_last)).float()
             loss = cross_entropy(logits, labels[batch])

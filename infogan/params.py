@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from infogan.augmentation import AffineLimits
+from infogan.augmentation import MapLimits
 from infogan.codes import CodeLayout, NoisePrior
 from infogan.datasets import DATASETS
 from infogan.errors import InfoGANError
@@ -89,17 +89,18 @@ class Training(_Section):
 
 
 class Maps(_Section):
-    """The small affine maps of images under which their category should stay the same."""
+    """The small maps of images under which their category should stay the same."""
 
     rotation: Weight
     shear: Weight
     scale: Fraction
     shift: Weight
+    elastic: Weight
 
     @property
-    def limits(self) -> AffineLimits:
-        """The same values as `random_affine` takes them."""
-        return AffineLimits(**self.model_dump())
+    def limits(self) -> MapLimits:
+        """The same values as `random_map` takes them."""
+        return MapLimits(**self.model_dump())
 
 
 class Traverse(_Section):

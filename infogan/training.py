@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from infogan.augmentation import random_affine
+from infogan.augmentation import random_map
 from infogan.codes import CodeLayout, Recognition, sample, split_recognition
 from infogan.datasets import lookup, scale, unscale
 from infogan.errors import InfoGANError
@@ -114,8 +114,8 @@ class Game:
     def map(
         self, images: Float[Tensor, "batch channel height width"], rng: torch.Generator
     ) -> Float[Tensor, "batch channel height width"]:
-        """Each image under a small affine map of its own, in the backend's precision."""
-        mapped = random_affine(images.float(), self.params.maps.limits, rng)
+        """Each image under a small map of its own, in the backend's precision."""
+        mapped = random_map(images.float(), self.params.maps.limits, rng)
         return mapped.to(self.backend.precision)
 
     def labels_of(self, latents: Float[Tensor, "batch latent"]) -> Int[Tensor, " batch"] | None:
@@ -198,7 +198,7 @@ def real_image_loss(
     """Deviation: Q also learns from real images, of which it is otherwise told nothing.
 
     It is to sort them into equally large categories without doubt, and to sort an image and its
-    small affine map alike; `features` are the trunk's of `real_images`.
+    small map alike; `features` are the trunk's of `real_images`.
     """
     mapped_features = discriminator.trunk(game.map(real_images, rng))
     logits = game.recognise(discriminator, features).logits

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, gaussian_nll_loss
 
-from infogan.augmentation import random_affine
+from infogan.augmentation import random_map
 from infogan.codes import sample
 from infogan.datasets import scale
 from infogan.errors import InfoGANError
@@ -341,7 +341,7 @@ def test_the_loss_on_real_images_sums_over_the_codes_what_each_is_told(make_para
     features = discriminator.trunk(images)
     loss = real_image_loss(discriminator, game, images, features, seeded(2))
 
-    mapped = random_affine(images, params.maps.limits, seeded(2))
+    mapped = random_map(images, params.maps.limits, seeded(2))
     answer, mapped_answer = (
         discriminator.recognition(discriminator.trunk(each))[:, : 5 + 3].split([5, 3], dim=1)
         for each in (images, mapped)
@@ -881,7 +881,7 @@ def test_categories_from_maps_are_the_bound_on_mapped_fakes_in_ds_step_alone(mak
 
 
 def test_maps_change_what_q_learns_and_nothing_where_they_move_nothing(play):
-    still = {"maps.rotation": 0.0, "maps.shear": 0.0, "maps.scale": 0.0, "maps.shift": 0.0}
+    still = {f"maps.{kind}": 0.0 for kind in ("rotation", "shear", "scale", "shift", "elastic")}
     plain, _ = play(objective_of(), still, still="generator")
     same, _ = play(objective_of(maps=True), still, still="generator")
     mapped, _ = play(objective_of(maps=True), still="generator")

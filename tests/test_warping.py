@@ -4,13 +4,13 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from infogan.augmentation import AffineLimits, random_affine
+from infogan.augmentation import MapLimits, random_map
 from infogan.warping import affine_residual
 
 
 def warped(images, rotation=0.0, shear=0.0, scale=0.0, shift=0.0):
     rng = torch.Generator().manual_seed(3)
-    return random_affine(images, AffineLimits(rotation, shear, scale, shift), rng)
+    return random_map(images, MapLimits(rotation, shear, scale, shift), rng)
 
 
 @pytest.fixture
