@@ -7,7 +7,6 @@ full circle is read as its sine and cosine.
 """
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, UInt8
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 from torch.nn.functional import mse_loss
 
@@ -25,6 +24,7 @@ from infogan.errors import InfoGANError
 from infogan.factors import Factor, coordinates, from_coordinates
 from infogan.randomness import random_stream
 from infogan.runtime import Backend
+from infogan.writing import write_file
 
 CHANNELS = (32, 64)
 HIDDEN_DIM = 128
@@ -153,9 +153,7 @@ def read_factors(
 def save_regressor(path: Path, regressor: FactorRegressor, dataset: str) -> None:
     """Write the weights and the data set that they belong to, whole or not at all."""
     tensors = {key: value.cpu().contiguous() for key, value in regressor.state_dict().items()}
-    temporary = path.with_suffix(".partial")
-    save_file(tensors, temporary, {"dataset": dataset})
-    os.replace(temporary, path)
+    write_file(path, save(tensors, {"dataset": dataset}))
 
 
 def load_regressor(

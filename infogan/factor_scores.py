@@ -33,7 +33,7 @@ def read_codes(
     means = []
     with torch.inference_mode():
         for batch in images.split(BATCH_SIZE):
-            _, output = discriminator(scale(batch.to(device), value_range))
+            output = discriminator.recognise(scale(batch.to(device), value_range))
             means.append(split_recognition(layout, output).mean.cpu())
     return torch.cat(means).numpy()
 

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 import shutil
 import socket
 import subprocess
@@ -88,6 +89,15 @@ class Browser:
         """Entries since the last call: `browser` for the console, `performance` for requests."""
         entries: list[dict[str, Any]] = self._send("POST", f"{self.session}/se/log", {"type": kind})
         return entries
+
+    def requested_schemes(self) -> set[str]:
+        """What the addresses of all requests since the last call begin with."""
+        return {
+            scheme
+            for entry in self.log("performance")
+            for scheme in re.findall(r'"url":"([a-z]+):', entry["message"])
+            if "requestWillBeSent" in entry["message"]
+        }
 
     def screenshot(self, path: Path) -> None:
         """A picture of the window."""

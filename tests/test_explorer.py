@@ -1,6 +1,5 @@
 """The explorer's networks against PyTorch's, and its page in a real browser."""
 
-import re
 import time
 
 import numpy as np
@@ -219,13 +218,7 @@ def test_every_control_changes_the_picture_and_nothing_fails(page, browser, layo
 @needs_browser
 def test_no_request_leaves_the_page(page, browser):
     page()
-    sent = [
-        address
-        for entry in browser.log("performance")
-        for address in re.findall(r'"url":"([a-z]+):', entry["message"])
-        if "requestWillBeSent" in entry["message"]
-    ]
-    assert set(sent) <= {"file", "data"}
+    assert browser.requested_schemes() <= {"file", "data"}
 
 
 @needs_browser

@@ -127,13 +127,7 @@ def browser(page, tmp_path_factory):
 def test_pictures_are_shown_nothing_is_refused_and_nothing_is_fetched_elsewhere(browser):
     assert browser.run("return document.images[0].naturalWidth") > 0
     assert not [entry for entry in browser.log("browser") if entry["level"] == "SEVERE"]
-    sent = [
-        address
-        for entry in browser.log("performance")
-        for address in re.findall(r'"url":"([a-z]+):', entry["message"])
-        if "requestWillBeSent" in entry["message"]
-    ]
-    assert set(sent) <= {"file", "data"}
+    assert browser.requested_schemes() <= {"file", "data"}
 
 
 @needs_browser
