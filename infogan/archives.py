@@ -115,15 +115,6 @@ def read_celeba_attributes(
     return attributes, (np.array(table) == "1").astype(np.uint8).reshape(len(names), -1)
 
 
-def read_celeba_identities(path: Path, names: Sequence[str]) -> Int[np.ndarray, " image"]:
-    """The number of the person on each image, from `identity_CelebA.txt`."""
-    people = dict(_rows(path, columns=2))
-    try:
-        return np.array([int(people[name]) for name in names], dtype=np.int64)
-    except (KeyError, ValueError) as error:
-        raise InfoGANError(f"{path}: expected a number for every image ({error!r})") from error
-
-
 def read_chairs(archive: Path) -> ChairViews:
     """All renders in `rendered_chairs.tar`, from its central CHAIR_CROP square, 64x64 grey.
 

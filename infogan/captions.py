@@ -22,6 +22,14 @@ class Caption(NamedTuple):
     is_chart: bool = False
 
 
+# The paper's other figures of traversals.
+FIGURES = {
+    3: "in the paper, over Faces",
+    4: "in the paper, over Chairs",
+    5: "in the paper, over SVHN",
+    6: "in the paper, over CelebA",
+}
+
 CAPTIONS = {
     "figure_1": Caption(
         "train",
@@ -40,6 +48,16 @@ CAPTIONS = {
         "columns of c1 in the order of the digits that they match, the continuous codes with their "
         "role and its rank correlation, rho.",
     ),
+    **{
+        f"figure_{number}": Caption(
+            "traverse",
+            "Grids of generated images in which one code varies from left to right.",
+            f"**Figure {number}.** One code varies from left to right, the rest is fixed along a "
+            f"row; {whose}. In the titles the factor that a continuous code stands for, and its "
+            "rank correlation, rho.",
+        )
+        for number, whose in FIGURES.items()
+    },
     "film": Caption(
         "train",
         "Grids of generated images: a row for each category of c1, a column for each of some "

@@ -1,210 +1,30 @@
-"""An independent classifier that names the digit of a generated image.
+"""The judge as a classifier: it names the class of a generated image, such as its digit."""
 
-An instrument of evaluation alone: it learns from real labelled training images, sees no generated
-image, and the GAN never sees it. Inside, pixels run from 0 to 1 whatever the data set's value
-range is, so that the background stays 0 under `random_map`.
-"""
-
-import json
-import math
-from collections.abc import Callable
-from pathlib import Path
-
-import torch
 from jaxtyping import Float, Int, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from infogan.augmentation import MapLimits, random_map
-from infogan.checksum import checksum
-from infogan.datasets import lookup, scale
-from infogan.errors import InfoGANError
-from infogan.params import Classifying
-from infogan.randomness import random_stream
+from infogan.datasets import DataSet
+from infogan.judge import Judge, Log, ask, train_judge, untrained_judge
+from infogan.params import Judging
 from infogan.runtime import Backend
-from infogan.writing import write_file
-
-FEATURE_DIM = 128
-CHANNELS = (32, 64, 128)
-# Convolutions halve the image until no side is longer than this.
-SMALLEST_MAP = 8
-# Share of the steps over which the learning rate rises; over the rest it falls to 0.
-WARM_UP = 0.2
-
-Log = Callable[[int, dict[str, float]], None]
-
-
-class Classifier(nn.Module):
-    """Convolutions that halve the image to at most 8 x 8, two that keep its size, a hidden layer.
-
-    Takes images whose pixels run from 0 to 1; `value_range` is that of the data set.
-    """
-
-    def __init__(
-        self, image_shape: tuple[int, int, int], num_classes: int, value_range: tuple[float, float]
-    ) -> None:
-        super().__init__()
-        self.value_range = value_range
-        channels, height, width = image_shape
-        halvings = max(0, math.ceil(math.log2(max(height, width) / SMALLEST_MAP)))
-        layers = nn.Sequential()
-        wider = CHANNELS[0]
-        for halving in range(halvings):
-            wider = CHANNELS[min(halving, len(CHANNELS) - 1)]
-            layers.extend(_normed(nn.Conv2d(channels, wider, 4, stride=2, padding=1, bias=False)))
-            channels, height, width = wider, height // 2, width // 2
-        for _ in range(2):
-            layers.extend(_normed(nn.Conv2d(channels, wider, 3, padding=1, bias=False)))
-            channels = wider
-        layers.append(nn.Flatten())
-        layers.extend(_normed(nn.Linear(channels * height * width, FEATURE_DIM, bias=False)))
-        self.features = layers
-        self.decision = nn.Linear(FEATURE_DIM, num_classes)
-
-    def forward(
-        self, images: Float[Tensor, "batch channel height width"]
-    ) -> Float[Tensor, "batch num_class"]:
-        """Logits of the classes."""
-        return self.decision(self.features(images))
 
 
 def train_classifier(
     images: UInt8[Tensor, "image channel height width"],
     labels: UInt8[Tensor, " image"],
-    num_classes: int,
-    value_range: tuple[float, float],
-    options: Classifying,
+    data_set: DataSet,
+    options: Judging,
     backend: Backend,
-    log: Log,
-) -> Classifier:
-    """A classifier fitted to `images`, in evaluation mode on the backend's device.
-
-    `log` receives the number of epochs done, and the mean loss (nats) and accuracy over the last
-    epoch's randomly mapped images. Raises InfoGANError at a non-finite loss.
-    """
-    device = backend.device
-    _, channels, height, width = images.shape
-    classifier = Classifier((channels, height, width), num_classes, value_range)
-    _initialise(classifier, random_stream(options.seed, "initialisation"))
-    # The layout in which 2-D convolutions are fastest on processors and GPUs alike.
-    classifier.to(device).to(memory_format=torch.channels_last)
-    images, labels = images.to(device), labels.to(device).long()
-    order_rng = random_stream(options.seed, "batches")
-    limits = MapLimits(options.rotation, options.shear, options.scale, options.shift)
-    affine_rng = random_stream(options.seed, "augmentation", device)
-
-    # Batches of as equal a size as possible: all images are used, and none is a batch by itself.
-    num_batches = max(1, len(images) // options.batch_size)
-    num_steps = options.num_epochs * num_batches
-    optimizer = torch.optim.Adam(classifier.parameters(), lr=options.lr, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, num_steps))
-    for epoch in range(1, options.num_epochs + 1):
-        total_loss, num_correct = torch.zeros((2,), device=device)
-        order = torch.randperm(len(images), generator=order_rng).to(device)
-        for batch in order.tensor_split(num_batches):
-            mapped = random_map(scale(images[batch], (0.0, 1.0)), limits, affine_rng)
-            with backend.autocast():
-                logits = classifier(mapped.contiguous(memory_format=torch.channels_last)).float()
-            loss = cross_entropy(logits, labels[batch])
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            schedule.step()
-            total_loss += loss.detach() * len(batch)
-            num_correct += (logits.argmax(1) == labels[batch]).sum()
-        measures = {"loss": total_loss.item(), "accuracy": num_correct.item()}
-        if not math.isfinite(measures["loss"]):
-            raise InfoGANError(
-                f"the classifier's loss is {measures['loss']} in epoch {epoch}: training diverged; "
-                "try a lower classifier.lr, or runtime.precision: float32"
-            )
-        log(epoch, {name: total / len(images) for name, total in measures.items()})
-    return classifier.eval()
+    log: Log = lambda epoch, loss: None,
+) -> Judge:
+    """A classifier fitted to labelled images by cross-entropy (nats), see `train_judge`."""
+    judge = untrained_judge(data_set)
+    return train_judge(judge, images, labels.long(), cross_entropy, options, backend, log)
 
 
-@torch.no_grad()
 def classify(
-    classifier: Classifier,
-    images: Float[Tensor, "image channel height width"],
-    batch_size: int = 500,
+    judge: Judge, images: Float[Tensor, "image channel height width"]
 ) -> Int[Tensor, " image"]:
     """The most probable class of each image in the data set's value range, in float32."""
-    features = penultimate_features(classifier, images, batch_size)
-    device = classifier.decision.weight.device
-    return classifier.decision(features.to(device)).argmax(1).to(images.device)
-
-
-@torch.no_grad()
-def penultimate_features(
-    classifier: Classifier,
-    images: Float[Tensor, "image channel height width"],
-    batch_size: int = 500,
-) -> Float[Tensor, "image feature"]:
-    """What the last layer sees of each image in the data set's value range, in float32; >= 0."""
-    device = classifier.decision.weight.device
-    low, high = classifier.value_range
-    return torch.cat(
-        [
-            classifier.features((batch.to(device) - low) / (high - low)).to(images.device)
-            for batch in images.split(batch_size)
-        ]
-    )
-
-
-def save_classifier(path: Path, classifier: Classifier, dataset: str) -> None:
-    """Write the weights and the data set that they belong to, whole or not at all."""
-    tensors = {key: value.cpu().contiguous() for key, value in classifier.state_dict().items()}
-    # One key: safetensors writes several in no fixed order, and equal weights give equal bytes.
-    contents = {"dataset": dataset, "checksum": checksum(dataset, tensors)}
-    write_file(path, save(tensors, {"contents": json.dumps(contents)}))
-
-
-def load_classifier(path: Path, dataset: str) -> Classifier:
-    """The classifier of a data set, in evaluation mode on the CPU.
-
-    Raises InfoGANError when the file is missing or damaged, or belongs to another data set.
-    """
-    data_set = lookup(dataset)
-    classifier = Classifier(data_set.image_shape, data_set.num_classes, data_set.value_range)
-    try:
-        with safe_open(path, framework="pt") as file:
-            contents = json.loads((file.metadata() or {})["contents"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        trained_on = contents["dataset"]
-        if contents["checksum"] != checksum(trained_on, tensors):
-            raise ValueError("its checksum is wrong: the file was changed")
-        if trained_on == dataset:
-            classifier.load_state_dict(tensors)
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
-        reason = " ".join(str(error).split())[:200]
-        raise InfoGANError(
-            f"{path}: no readable classifier ({reason}); run the classifier stage"
-        ) from error
-    if trained_on != dataset:
-        raise InfoGANError(
-            f"{path}: trained on {trained_on}, expected {dataset}; run the classifier stage again"
-        )
-    return classifier.eval()
-
-
-def _normed(linear: nn.Conv2d | nn.Linear) -> list[nn.Module]:
-    """A layer, batch norm, ReLU."""
-    if isinstance(linear, nn.Conv2d):
-        return [linear, nn.BatchNorm2d(linear.out_channels), nn.ReLU()]
-    return [linear, nn.BatchNorm1d(linear.out_features), nn.ReLU()]
-
-
-def _initialise(classifier: Classifier, rng: torch.Generator) -> None:
-    for module in classifier.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu", generator=rng)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-
-
-def _pace(step: int, num_steps: int) -> float:
-    """Share of the learning rate at a step: up in a straight line, then down to 0."""
-    progress = (step + 1) / (num_steps + 1)
-    return min(progress / WARM_UP, (1 - progress) / (1 - WARM_UP))
+    return ask(judge, images).argmax(1)

@@ -1,9 +1,9 @@
 """The data sets: what each one is, and its packed images.
 
 A data set is one entry of `DATASETS`. Packed, it is a folder with one safetensors file per split,
-`images` uint8 [image, channel, height, width] and `labels` uint8 [image], in the order of the raw
-files, with the SHA-256 of both in the file's metadata. Loading maps the file into memory and
-checks what it hands out.
+`images` uint8 [image, channel, height, width], in the order of the raw files, and what is known of
+them: `labels` uint8 [image], or `factors` float32 [image, factor]. The SHA-256 of both is in the
+file's metadata. Loading maps the file into memory and checks what it hands out.
 """
 
 import hashlib
@@ -18,6 +18,15 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from infogan.errors import InfoGANError
+from infogan.factors import (
+    CELEBA_ATTRIBUTES,
+    CHAIR_FACTORS,
+    FACE_FACTORS,
+    HEAD_FACTORS,
+    SEAT_FACTORS,
+    Factor,
+    FactorImages,
+)
 
 SplitName = Literal["train", "test"]
 SPLITS: tuple[SplitName, ...] = ("train", "test")
@@ -25,21 +34,34 @@ SPLITS: tuple[SplitName, ...] = ("train", "test")
 
 @dataclass(frozen=True)
 class DataSet:
-    """One data set: what its images are, and which raw files it is made from."""
+    """One data set: what its images are, what is known of them, and what it is made from.
+
+    Of each image either its class is known or its factors.
+    """
 
     image_shape: tuple[int, int, int]  # channel, height, width
     value_range: tuple[float, float]  # what 0 and 255 become in the networks
-    class_names: tuple[str, ...]
-    split_sizes: dict[SplitName, int]
     networks: str  # name of the table of layers that fits the images
     reader: str  # key of `infogan.packing.READERS`: raw files to arrays
-    files: dict[str, str] = field(default_factory=dict)  # raw file: MD5, both uncompressed
+    class_names: tuple[str, ...] = ()
+    factors: tuple[Factor, ...] = ()
+    split_sizes: dict[SplitName, int] = field(default_factory=dict)  # empty: as many as there are
+    # Raw file: MD5, both uncompressed; None: the publisher gives none, and any file is taken.
+    files: dict[str, str | None] = field(default_factory=dict)
     sources: tuple[str, ...] = ()  # "kind:package", kinds in `infogan.sources.FETCHERS`, in order
+    shows_strokes: bool = False  # bright on black, so that slant and width of a shape have meaning
+    stands_in_for: str = ""  # what of the paper's these images are not, but take the place of
+    figure: int = 2  # the paper's figure of traversals over such images
 
     @property
     def num_classes(self) -> int:
         """Number of true classes."""
         return len(self.class_names)
+
+    @property
+    def truth(self) -> str:
+        """What of an image is known: the array packed beside the images."""
+        return "factors" if self.factors else "labels"
 
 
 class Split(NamedTuple):
@@ -57,6 +79,7 @@ DATASETS: dict[str, DataSet] = {
         split_sizes={"train": 60_000, "test": 10_000},
         networks="mnist",
         reader="idx",
+        shows_strokes=True,
         files={
             "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
             "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
@@ -75,6 +98,7 @@ DATASETS: dict[str, DataSet] = {
         split_sizes={"train": 60_000, "test": 10_000},
         networks="mnist",
         reader="idx",
+        shows_strokes=True,
         files={
             "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
             "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
@@ -91,6 +115,76 @@ DATASETS: dict[str, DataSet] = {
         split_sizes={"train": 1_437, "test": 360},
         networks="mnist",
         reader="digits",
+        shows_strokes=True,
+    ),
+    "svhn": DataSet(
+        image_shape=(3, 32, 32),
+        value_range=(-1.0, 1.0),
+        class_names=("0", "1", "2", "3", "4", "5", "6", "7", "8", "9"),
+        split_sizes={"train": 73_257, "test": 26_032},
+        networks="svhn",
+        reader="svhn",
+        files={
+            "train_32x32.mat": "e26dedcc434d2e4c54c9b2d4a06d8373",
+            "test_32x32.mat": "eb5a983be6a315427106f1b164d9cef3",
+        },
+        sources=("torchvision:SVHN",),
+        figure=5,
+    ),
+    "celeba": DataSet(
+        image_shape=(3, 32, 32),
+        value_range=(-1.0, 1.0),
+        factors=CELEBA_ATTRIBUTES,
+        split_sizes={"train": 162_770, "test": 19_962},
+        networks="celeba",
+        reader="celeba",
+        files={
+            "img_align_celeba.zip": "00d2c5bc6d35e252742224ab0c1e8fcb",
+            "list_attr_celeba.txt": "75e246fa4810816ffd6ee81facbd244c",
+            "list_eval_partition.txt": "d32c9cbf5e040fd4025c592c306e6668",
+        },
+        sources=("torchvision:CelebA",),
+        figure=6,
+    ),
+    # Renders of a licensed model of faces, which a person has to make.
+    "faces": DataSet(
+        image_shape=(1, 32, 32),
+        value_range=(0.0, 1.0),
+        factors=FACE_FACTORS,
+        networks="faces",
+        reader="faces",
+        files={"faces.csv": None},
+        figure=3,
+    ),
+    "chairs": DataSet(
+        image_shape=(1, 64, 64),
+        value_range=(0.0, 1.0),
+        factors=CHAIR_FACTORS,
+        networks="chairs",
+        reader="chairs",
+        files={"rendered_chairs.tar": None},
+        figure=4,
+    ),
+    # Rendered here, so they need no network.
+    "heads": DataSet(
+        image_shape=(1, 32, 32),
+        value_range=(0.0, 1.0),
+        factors=HEAD_FACTORS,
+        split_sizes={"train": 20_000, "test": 10_000},
+        networks="faces",
+        reader="heads",
+        stands_in_for="Faces",
+        figure=3,
+    ),
+    "seats": DataSet(
+        image_shape=(1, 64, 64),
+        value_range=(0.0, 1.0),
+        factors=SEAT_FACTORS,
+        split_sizes={"train": 20_000, "test": 10_000},
+        networks="chairs",
+        reader="seats",
+        stands_in_for="Chairs",
+        figure=4,
     ),
 }
 
@@ -120,6 +214,11 @@ def load_images(
 def load_split(folder: Path, name: str, split: SplitName) -> Split:
     """Images and labels of one split; errors as for `load_images`."""
     return Split(**_load(folder, name, split, ("images", "labels")))
+
+
+def load_factors(folder: Path, name: str, split: SplitName) -> FactorImages:
+    """Images and factors of one split; errors as for `load_images`."""
+    return FactorImages(**_load(folder, name, split, ("images", "factors")))
 
 
 def scale(
@@ -172,13 +271,18 @@ def _load(folder: Path, name: str, split: SplitName, keys: tuple[str, ...]) -> d
         raise InfoGANError(
             f"{path}: holds {'/'.join(map(str, stored))}, expected {name}/{split}; {cure}"
         )
-    num_images = data_set.split_sizes[split]
-    shapes = {"images": (num_images, *data_set.image_shape), "labels": (num_images,)}
+    num_images = data_set.split_sizes.get(split, len(arrays["images"]))
+    expected = {
+        "images": (torch.uint8, (num_images, *data_set.image_shape)),
+        "labels": (torch.uint8, (num_images,)),
+        "factors": (torch.float32, (num_images, len(data_set.factors))),
+    }
     for key, array in arrays.items():
-        if array.dtype != torch.uint8 or tuple(array.shape) != shapes[key]:
+        dtype, shape = expected[key]
+        if array.dtype != dtype or tuple(array.shape) != shape:
             found = f"{array.dtype} of shape {tuple(array.shape)}"
             raise InfoGANError(
-                f"{path}: {key} are {found}, expected torch.uint8 of shape {shapes[key]}; {cure}"
+                f"{path}: {key} are {found}, expected {dtype} of shape {shape}; {cure}"
             )
         digest = hashlib.sha256(array.numpy()).hexdigest()
         if digest != digests[key]:

@@ -1,45 +1,53 @@
-"""What each continuous code does to each known factor of generated images, along trajectories.
+"""What the codes do to known factors of generated images.
 
-The counterpart of `shape_effects` for rendered data, with its conventions: in a trajectory one code
-takes the given values while noise and other codes stay fixed, and `measured[code, trajectory,
-position, factor]` is what the regressor reads off the images. Which code stands for which factor,
-and its direction, is decided on one half of the trajectories and scored on the other.
+The counterpart of `shape_effects` for factors, with its conventions: in a trajectory one continuous
+code takes the given values while noise and other codes stay fixed, and `measured[code, trajectory,
+position, factor]` is what was read off the images. Which code stands for which factor, and its
+direction, is decided on one half of the trajectories and scored on the other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
+from torch import Tensor
 
-from infogan.codes import CodeLayout, NoisePrior
-from infogan.factor_metrics import targets
-from infogan.factor_regressor import FactorRegressor, read_factors, unwrap_circular
+from infogan.codes import CodeLayout, NoisePrior, sample
+from infogan.factor_metrics import discretise, entropies, mutual_information, targets
+from infogan.factor_regressor import unwrap_circular
 from infogan.factors import Factor
 from infogan.networks import Generator
-from infogan.shape_effects import leakage_matrix, rank_correlation, trained_range, variance_share
+from infogan.shape_effects import (
+    Role,
+    leakage_matrix,
+    rank_correlation,
+    trained_range,
+    variance_share,
+)
 from infogan.traversal import continuous_traversal, generate
+
+# Images, in the data set's value range, to their factors.
+Read = Callable[[Float[Tensor, "*grid channel height width"]], Float[Tensor, "*grid factor"]]
 
 
 def measure_trajectories(
     generator: Generator,
-    regressor: FactorRegressor,
+    read: Read,
     layout: CodeLayout,
     noise_prior: NoisePrior,
-    value_range: tuple[float, float],
     num_trajectories: int,
     values: Float[np.ndarray, " position"],
     rng: torch.Generator,
 ) -> Float[np.ndarray, "code trajectory position factor"]:
-    """The factors that the regressor reads along trajectories of every continuous code."""
+    """The factors that `read` finds along trajectories of every continuous code."""
     measured = []
     for code in range(layout.continuous):
         latents = continuous_traversal(
             layout, code, list(values), num_trajectories, noise_prior, rng
         )
-        images = generate(generator, latents)
-        measured.append(read_factors(regressor, images, value_range).numpy())
+        measured.append(read(generate(generator, latents)).numpy())
     return np.stack(measured)
 
 
@@ -47,10 +55,11 @@ def factor_effects(
     measured: Float[np.ndarray, "code trajectory position factor"],
     values: Float[np.ndarray, " position"],
     factors: Sequence[Factor],
-) -> dict[str, float]:
-    """How the one code that stands for a factor moves it, over the trained range, abs(c) <= 1.
+) -> tuple[dict[str, float], dict[str, Role]]:
+    """How the one code that stands for a factor moves it, and which code that is.
 
-    `<factor>_spearman`: mean rank correlation along trajectories, in the assigned direction.
+    Over the trained range, abs(c) <= 1. `<factor>_spearman`: mean rank correlation along
+    trajectories, in the assigned direction.
     `<factor>_share`: share of the factor's variance over codes and noise that the code decides
     (`variance_share`; for an angle, of its sine and cosine together). `<factor>_change`: mean
     change from code -1 to 1 by the least-squares line, in the factor's unit and the assigned
@@ -63,6 +72,7 @@ def factor_effects(
     pairing = leakage_matrix(followed[:, :half], values[inside])
     keys = ("spearman", "share", "change")
     scores = {f"{factor.name}_{key}": 0.0 for factor in factors for key in keys}
+    roles = {}
     for code, column in zip(*linear_sum_assignment(-np.abs(pairing)), strict=True):
         sign = 1 if pairing[code, column] >= 0 else -1
         rows = followed[code, half:, :, column]
@@ -71,7 +81,45 @@ def factor_effects(
         scores[f"{name}_spearman"] = sign * rank_correlation(rows, values[inside])
         scores[f"{name}_share"] = _share(rows, factors[column])
         scores[f"{name}_change"] = float(sign * 2 * slope)
-    return scores
+        roles[name] = Role(int(code), sign)
+    return scores, roles
+
+
+def category_information(
+    generator: Generator,
+    read: Read,
+    layout: CodeLayout,
+    noise_prior: NoisePrior,
+    factors: Sequence[Factor],
+    num_samples: int,
+    rng: torch.Generator,
+) -> Float[np.ndarray, "code factor"]:
+    """Share of each factor's entropy that each categorical code gives away: I(c; v) / H(v).
+
+    `num_samples` images with all codes and the noise drawn from the prior; v is what `read` finds
+    in them, in bins of equally many images, a binary factor by which half of its range it is in.
+    Between 0 and 1; 0 for a factor that never changes. Counting finds some information in chance,
+    about (categories - 1) (values - 1) / 2n nats.
+    """
+    latents = sample(layout, num_samples, noise_prior, rng)
+    values = read(generate(generator, latents)).double().numpy()
+    for i, factor in enumerate(factors):
+        if factor.binary:
+            values[:, i] = values[:, i] > (factor.low + factor.high) / 2
+    codes = range(len(layout.categorical))
+    categories = [latents[:, layout.categorical_slice(code)].argmax(dim=1) for code in codes]
+    bins = discretise(values)
+    nats = mutual_information(torch.stack(categories, dim=1).cpu().numpy(), bins)
+    possible = entropies(bins)
+    return nats / np.where(possible > 0, possible, 1)
+
+
+def read_luminance(
+    images: Float[Tensor, "*grid channel height width"], value_range: tuple[float, float]
+) -> Float[Tensor, "*grid 1"]:
+    """The LUMINANCE of images in the data set's value range."""
+    low, high = value_range
+    return (images.mean(dim=(-3, -2, -1))[..., None] - low) / (high - low)
 
 
 def _share(rows: Float[np.ndarray, "trajectory position"], factor: Factor) -> float:

@@ -27,7 +27,7 @@ def rank_correlations(
     values: Float[np.ndarray, "image factor"],
     factors: Sequence[Factor],
 ) -> Float[np.ndarray, "code factor"]:
-    """Spearman's rank correlation of every code with every factor, signed; 0 for a constant code.
+    """Spearman's rank correlation of every code with every factor, signed; 0 for a constant one.
 
     A circle is cut open where that makes the absolute correlation largest, out of NUM_CUTS places:
     1 for a code that runs once around it. A code of n images that has nothing to do with the circle
@@ -71,8 +71,7 @@ def mutual_information_gap(
     """
     information = mutual_information(discretise(codes), discretise(values))
     ordered = np.sort(np.vstack([np.zeros_like(information[:1]), information]), axis=0)
-    entropies = [_entropy(np.bincount(bins)) for bins in discretise(values).T]
-    return float(np.mean((ordered[-1] - ordered[-2]) / entropies))
+    return float(np.mean((ordered[-1] - ordered[-2]) / entropies(discretise(values))))
 
 
 def mutual_information(
@@ -86,6 +85,11 @@ def mutual_information(
         information[code, factor] = _entropy(np.bincount(c)) + _entropy(np.bincount(v))
         information[code, factor] -= _entropy(joint)
     return information
+
+
+def entropies(values: Int[np.ndarray, "image factor"]) -> Float[np.ndarray, " factor"]:
+    """H(v) of every discrete variable, in nats."""
+    return np.array([_entropy(np.bincount(column)) for column in values.T])
 
 
 def factor_vae_score(
@@ -109,6 +113,7 @@ def factor_vae_score(
     alive = codes[:, codes.std(axis=0) > DEAD_BELOW]
     if alive.shape[1] == 0:
         return 1 / len(factors)
+    group_size = min(group_size, max(2, len(codes) // 2))
     rng = random_stream(seed, "factors/votes")
     scaled = alive / alive.std(axis=0)
     orders = values.argsort(axis=0, kind="stable")
@@ -156,7 +161,8 @@ def _rank_correlation(
     ranks = rankdata(np.column_stack([value, codes]), axis=0)
     ranks -= ranks.mean(axis=0)
     norms = np.sqrt((ranks**2).sum(axis=0))
-    return ranks[:, 0] @ ranks[:, 1:] / np.where(norms[1:] > 0, norms[0] * norms[1:], 1)
+    products = norms[0] * norms[1:]
+    return ranks[:, 0] @ ranks[:, 1:] / np.where(products > 0, products, 1)
 
 
 def _best_cut(
@@ -171,14 +177,20 @@ def _best_cut(
 
 
 def _explained(bins: Int[np.ndarray, " image"], target: Float[np.ndarray, "image _"]) -> float:
-    """1 - variance within bins over variance, both unbiased, summed over the target's columns."""
+    """1 - variance within bins over variance, both unbiased, summed over the target's columns.
+
+    0 where it cannot be told: no bin has two images, or the target does not vary.
+    """
     counts = np.bincount(bins)
     num_bins = np.count_nonzero(counts)
+    total = target.var(axis=0, ddof=1).sum()
+    if num_bins == len(bins) or total == 0:
+        return 0.0
     residual = 0.0
     for column in target.T:
         means = np.bincount(bins, column) / np.maximum(counts, 1)
         residual += ((column - means[bins]) ** 2).sum() / (len(bins) - num_bins)
-    return float(1 - residual / target.var(axis=0, ddof=1).sum())
+    return float(1 - residual / total)
 
 
 def _entropy(counts: Int[np.ndarray, " bin"]) -> float:

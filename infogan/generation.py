@@ -10,10 +10,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from infogan.classifier import Classifier, classify, penultimate_features
+from infogan.classifier import classify
 from infogan.codes import CodeLayout, NoisePrior, one_hot, sample
 from infogan.evaluation import contingency, match_categories
 from infogan.frechet import frechet_distance
+from infogan.judge import Judge, penultimate_features
 from infogan.morphometrics import SHAPES, measure_shapes
 from infogan.networks import Generator
 from infogan.shape_effects import (
@@ -33,12 +34,12 @@ class ContinuousScores(NamedTuple):
 
     scores: dict[str, float]
     roles: dict[str, Role | None]
-    leakage: Float[np.ndarray, "code shape"]
+    leakage: Float[np.ndarray, "code shape"] | None
 
 
 def generated_accuracy(
     generator: Generator,
-    classifier: Classifier,
+    classifier: Judge,
     layout: CodeLayout,
     noise_prior: NoisePrior,
     num_samples: int,
@@ -66,7 +67,7 @@ def generated_accuracy(
 
 def generated_frechet(
     generator: Generator,
-    classifier: Classifier,
+    classifier: Judge,
     layout: CodeLayout,
     noise_prior: NoisePrior,
     real_images: Float[Tensor, "image channel height width"],
@@ -80,16 +81,19 @@ def generated_frechet(
 
 def continuous_code_scores(
     generator: Generator,
-    classifier: Classifier,
+    classifier: Judge,
     layout: CodeLayout,
     noise_prior: NoisePrior,
     num_trajectories: int,
     values: Float[np.ndarray, " position"],
     rng: torch.Generator,
+    *,
+    shows_strokes: bool = True,
 ) -> ContinuousScores:
     """What the continuous codes do along trajectories.
 
-    Scores are those of `role_correlations` and `role_effects`, and `digit_kept`: the share of
+    Scores are those of `role_correlations` and `role_effects`, for images that show strokes, and
+    `digit_kept`: the share of
     images in which the classifier sees the digit that it sees at the middle value of the same
     trajectory, over abs(c) <= 1; `digit_kept_extrapolated` beyond it. Roles are assigned on as many
     trajectories as are scored. `warp_residual` is what `affine_residual` leaves of the change from
@@ -102,20 +106,25 @@ def continuous_code_scores(
         latents = continuous_traversal(layout, code, list(values), rows, noise_prior, rng)
         images = generate(generator, latents)
         scored_images = images[num_trajectories:]
-        shapes.append(_measure(images))
+        if shows_strokes:
+            shapes.append(_measure(images))
         kept.append(_keeps_digit(scored_images, classifier))
         categories.append(_categories(layout, latents[num_trajectories:, 0]))
         residuals.append(affine_residual(scored_images[:, low], scored_images[:, high]))
-    measured, same = np.stack(shapes), np.stack(kept)
+    same, inside = np.stack(kept), trained_range(values)
+    scores = {
+        "warp_residual": float(np.mean(residuals)),
+        "digit_kept": float(same[..., inside].mean()),
+        "digit_kept_extrapolated": float(same[..., ~inside].mean()),
+    }
+    if not shows_strokes:
+        return ContinuousScores(scores, {}, None)
+    measured = np.stack(shapes)
     assigning, scored = measured[:, :num_trajectories], measured[:, num_trajectories:]
     roles = assign_roles(assigning, values, SHAPES)
-    inside = trained_range(values)
-    scores = role_correlations(scored, values, SHAPES, roles)
-    scores |= role_effects(scored, np.stack(categories), values, SHAPES, roles)
-    scores["warp_residual"] = float(np.mean(residuals))
-    scores["digit_kept"] = float(same[..., inside].mean())
-    scores["digit_kept_extrapolated"] = float(same[..., ~inside].mean())
-    return ContinuousScores(scores, roles, leakage_matrix(scored, values))
+    played = role_correlations(scored, values, SHAPES, roles)
+    played |= role_effects(scored, np.stack(categories), values, SHAPES, roles)
+    return ContinuousScores(played | scores, roles, leakage_matrix(scored, values))
 
 
 def _categories(
@@ -136,7 +145,7 @@ def _measure(
 
 
 def _keeps_digit(
-    images: Float[Tensor, "row column channel height width"], classifier: Classifier
+    images: Float[Tensor, "row column channel height width"], classifier: Judge
 ) -> Int[np.ndarray, "row column"]:
     digits = classify(classifier, images.flatten(0, 1)).view(images.shape[:2])
     middle = digits[:, images.shape[1] // 2, None]

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from infogan.factors import Factor, FactorImages, sample_factors
+from infogan.factors import HEAD_FACTORS, FactorImages, sample_factors
 from infogan.rendering import (
     Light,
     Solids,
@@ -23,12 +23,6 @@ from infogan.rendering import (
 )
 
 SIZE = 32
-HEAD_FACTORS = (
-    Factor("azimuth", -math.pi / 3, math.pi / 3),  # radians; positive: looks to the picture's right
-    Factor("elevation", -math.pi / 8, math.pi / 8),  # radians; positive: seen from above
-    Factor("light", -0.45 * math.pi, 0.45 * math.pi),  # radians; positive: lit from the right
-    Factor("width", 0.8, 1.25),  # of the head, over that of its identity
-)
 # What makes an identity, each U(-1, 1); `_solids` says what it does.
 IDENTITY = (
     *("skull_height", "skull_depth", "jaw_width", "jaw_height"),

@@ -32,7 +32,8 @@ def code_importance(
 
     The importance of a code is the variance that its splits remove, over that of all splits. A
     circular factor is predicted as its sine and cosine, by one forest. R2 is that of the second
-    half, 1 - squared error / variance, 0 for a forest as good as the mean, possibly below.
+    half, 1 - squared error / variance, 0 for a forest as good as the
+    mean, possibly below; 0 for a factor that does not vary.
     """
     half = len(codes) // 2
     matrix = np.zeros((codes.shape[1], len(factors)))
@@ -44,7 +45,8 @@ def code_importance(
         forest.fit(codes[:half], target[:half, 0] if target.shape[1] == 1 else target[:half])
         predicted = forest.predict(codes[half:]).reshape(len(codes) - half, -1)
         error = (target[half:] - predicted) ** 2
-        r2[factor] = 1 - error.mean(axis=0).sum() / target[half:].var(axis=0).sum()
+        variance = target[half:].var(axis=0).sum()
+        r2[factor] = 1 - error.mean(axis=0).sum() / variance if variance > 0 else 0.0
         matrix[:, factor] = forest.feature_importances_
     return Importance(matrix, r2)
 

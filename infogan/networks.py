@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
-from torch.nn.functional import fold
+from torch.nn.functional import fold, pad
 
 from infogan.codes import CodeLayout
 
@@ -240,6 +240,14 @@ class UnflattenMaps(nn.Module):
         return vectors.unflatten(1, (height, width, channels)).permute(0, 3, 1, 2)
 
 
+class _SameConv(nn.Conv2d):
+    """A stride-1 4x4 convolution whose output is as large as its input: the far edge has 2 more."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        """Torch's own padding="same" does the same, with a warning."""
+        return super().forward(pad(input, (0, 1, 0, 1)))
+
+
 class _SameConvTranspose(nn.ConvTranspose2d):
     """A stride-1 4x4 transposed convolution cut back to the size of its input."""
 
@@ -296,8 +304,8 @@ def _modules(layer: Layer, shape: tuple[int, ...]) -> tuple[list[nn.Module], tup
             dense = nn.Linear(_size(shape), channels * size * size)
             return [FlattenMaps(), dense], (channels, size, size)
         case Conv(channels, stride):
-            padding: int | str = 1 if stride == 2 else "same"
-            conv = nn.Conv2d(shape[0], channels, KERNEL_SIZE, stride, padding)
+            conv_kind = nn.Conv2d if stride == 2 else _SameConv
+            conv = conv_kind(shape[0], channels, KERNEL_SIZE, stride, padding=1)
             return [conv], (channels, shape[1] // stride, shape[2] // stride)
         case Upconv(channels, stride):
             kind = nn.ConvTranspose2d if stride == 2 else _SameConvTranspose

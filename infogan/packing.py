@@ -8,19 +8,44 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import UInt8
+import torch
+from jaxtyping import Float32, UInt8
 from safetensors.numpy import save
 from sklearn.datasets import load_digits
 
-from infogan.datasets import SPLITS, SplitName, lookup, packed_contents, split_path
+from infogan.archives import (
+    celeba_names,
+    read_celeba_attributes,
+    read_celeba_images,
+    read_chairs,
+    read_faces,
+    read_svhn,
+)
+from infogan.datasets import (
+    DATASETS,
+    SPLITS,
+    DataSet,
+    SplitName,
+    lookup,
+    packed_contents,
+    split_path,
+)
 from infogan.errors import InfoGANError
+from infogan.factors import FactorImages
+from infogan.heads import draw_heads
+from infogan.randomness import random_stream
+from infogan.seats import draw_seats
 from infogan.sources import FETCHERS, Fetcher, Progress, SourceError, obtain, open_raw
 from infogan.writing import write_file
 
 Images = UInt8[np.ndarray, "image channel height width"]
 Labels = UInt8[np.ndarray, " image"]
-Arrays = tuple[Images, Labels]
+Factors = Float32[np.ndarray, "image factor"]
+Arrays = tuple[Images, Labels] | tuple[Images, Factors]
 Reader = Callable[[Mapping[str, Path], SplitName], Arrays]
+
+# Where the publisher names no test images: one in so many, of rows or of models.
+TEST_SHARE = 10
 
 UPSCALED = 20  # pixels: the box in which MNIST centres its digits, in 28 x 28
 
@@ -39,23 +64,49 @@ def prepare(
     """
     data_set = lookup(name)
     files = obtain(name, data_set, raw_folder, progress, fetchers)
+    packed = {}
     for split in SPLITS:
-        images, labels = READERS[data_set.reader](files, split)
-        expected = (data_set.split_sizes[split], *data_set.image_shape)
-        if images.shape != expected or labels.shape != expected[:1]:
-            raise InfoGANError(
-                f"data set {name}: {split} images and labels are {images.shape} and {labels.shape} "
-                f"in the raw files, expected {expected} and {expected[:1]}: correct the registry"
-            )
-        if labels.max() >= data_set.num_classes:
-            raise InfoGANError(
-                f"data set {name}: {split} has a label {labels.max()}, expected labels below "
-                f"{data_set.num_classes}: correct the registry"
-            )
+        images, truth = READERS[data_set.reader](files, split)
+        _check(name, data_set, split, images, truth)
+        packed[split] = {"images": images, data_set.truth: truth}
+    for split, named in packed.items():
         path = split_path(out_folder, split)
-        arrays = {"images": np.ascontiguousarray(images), "labels": np.ascontiguousarray(labels)}
+        arrays = {key: np.ascontiguousarray(array) for key, array in named.items()}
         write_file(path, save(arrays, packed_contents(name, split, arrays)))
         progress(f"{path} {path.stat().st_size / 1e6:.2f} MB written")
+
+
+def _check(
+    name: str, data_set: DataSet, split: SplitName, images: Images, truth: Labels | Factors
+) -> None:
+    """Refuse arrays that are not what the registry says."""
+    num_images = data_set.split_sizes.get(split, len(images))
+    if num_images == 0:
+        raise InfoGANError(
+            f"data set {name}: too few raw images to set one in {TEST_SHARE} aside for testing"
+        )
+    per_image = (len(data_set.factors),) if data_set.factors else ()
+    expected = (num_images, *data_set.image_shape)
+    expected_truth = (num_images, *per_image)
+    if images.shape != expected or truth.shape != expected_truth:
+        raise InfoGANError(
+            f"data set {name}: {split} images and {data_set.truth} are {images.shape} and "
+            f"{truth.shape} in the raw files, expected {expected} and {expected_truth}: correct "
+            "the registry"
+        )
+    if data_set.factors:
+        for factor, column in zip(data_set.factors, truth.T, strict=True):
+            slack = 1e-4 * (factor.high - factor.low)
+            if column.min() < factor.low - slack or column.max() > factor.high + slack:
+                raise InfoGANError(
+                    f"data set {name}: {split} has {factor.name} from {column.min():.4g} to "
+                    f"{column.max():.4g}, expected {factor.low:.4g} to {factor.high:.4g}"
+                )
+    elif truth.max() >= data_set.num_classes:
+        raise InfoGANError(
+            f"data set {name}: {split} has a label {truth.max()}, expected labels below "
+            f"{data_set.num_classes}: correct the registry"
+        )
 
 
 def read_idx(files: Mapping[str, Path], split: SplitName) -> Arrays:
@@ -126,4 +177,62 @@ def enlarge_digits(small: np.ndarray) -> Images:
     return framed.astype(np.uint8)[:, np.newaxis]
 
 
-READERS: dict[str, Reader] = {"idx": read_idx, "digits": read_digits}
+def pack_svhn(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    """One split of SVHN's cropped digits; the 531,131 extra ones are not used."""
+    return read_svhn(files[f"{split}_32x32.mat"])
+
+
+def pack_celeba(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    """CelebA's own training or test images with their attributes; its validation part is left."""
+    part = {"train": 0, "test": 2}[split]
+    names = celeba_names(files["list_eval_partition.txt"], part)
+    path = files["list_attr_celeba.txt"]
+    attributes, values = read_celeba_attributes(path, names)
+    expected = tuple(factor.name for factor in DATASETS["celeba"].factors)
+    if attributes != expected:
+        raise InfoGANError(f"{path}: lists {len(attributes)} attributes, expected CelebA's 40")
+    return read_celeba_images(files["img_align_celeba.zip"], names), values.astype(np.float32)
+
+
+def pack_chairs(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    """The renders of nine models in ten, or of the tenth, which is for testing."""
+    views = read_chairs(files["rendered_chairs.tar"])
+    chosen = (views.models % TEST_SHARE == TEST_SHARE - 1) == (split == "test")
+    return views.images[chosen], np.stack([views.rotation, views.elevation], axis=1)[chosen]
+
+
+def pack_faces(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    """Nine of ten rows of a person's renders, or the tenth; it needs columns for every factor."""
+    path = files["faces.csv"]
+    views = read_faces(path.parent)
+    wanted = [factor.name for factor in DATASETS["faces"].factors]
+    if missing := [name for name in wanted if name not in views.names]:
+        raise InfoGANError(
+            f"{path}: no column {', '.join(missing)}; expected file, {', '.join(wanted)}"
+        )
+    chosen = (np.arange(len(views.images)) % TEST_SHARE == TEST_SHARE - 1) == (split == "test")
+    columns = [views.names.index(name) for name in wanted]
+    return views.images[chosen], views.factors[chosen][:, columns]
+
+
+def _rendered(name: str, draw: Callable[[int, torch.Generator], FactorImages]) -> Reader:
+    """A reader that renders a split of a stand-in, always the same one."""
+
+    def read(files: Mapping[str, Path], split: SplitName) -> Arrays:
+        num_images = DATASETS[name].split_sizes[split]
+        images, factors = draw(num_images, random_stream(0, f"{name}/{split}"))
+        return images.numpy(), factors.numpy()
+
+    return read
+
+
+READERS: dict[str, Reader] = {
+    "idx": read_idx,
+    "digits": read_digits,
+    "svhn": pack_svhn,
+    "celeba": pack_celeba,
+    "chairs": pack_chairs,
+    "faces": pack_faces,
+    "heads": _rendered("heads", draw_heads),
+    "seats": _rendered("seats", draw_seats),
+}

@@ -111,8 +111,8 @@ class Traverse(_Section):
     limit: Positive
 
 
-class Classifying(_Section):
-    """The independent classifier's training; the last four limit its random affine maps."""
+class Judging(_Section):
+    """The independent judge's training; the last four limit its random affine maps."""
 
     num_epochs: PositiveCount
     batch_size: Annotated[int, Field(ge=2, le=10**6)]
@@ -164,7 +164,7 @@ class Params(_Section):
     training: Training
     maps: Maps
     traverse: Traverse
-    classifier: Classifying
+    classifier: Judging
     evaluate: Evaluate
     runtime: Runtime
 
@@ -175,10 +175,18 @@ class Params(_Section):
         for key, values in (("seeds", self.seeds), ("objectives", self.objectives)):
             if len(set(values)) < len(values):
                 raise _Problem(key, values, "no value twice")
-        num_classes = DATASETS[self.dataset].num_classes
+        data_set = DATASETS[self.dataset]
+        num_classes = data_set.num_classes
+        if "cgan" in self.objectives and not num_classes:
+            expected = f"infogan or gan: the images of {self.dataset} have no labels for cgan"
+            raise _Problem("objectives", self.objectives, expected)
         if "cgan" in self.objectives and self.codes.categorical[:1] != [num_classes]:
             expected = f"{num_classes} first, one category per label of {self.dataset}, for cgan"
             raise _Problem("codes.categorical", self.codes.categorical, expected)
+        for key in ("rotation", "shear", "scale", "shift") if data_set.factors else ():
+            if value := getattr(self.classifier, key):
+                expected = f"0, since a map would change the factors of {self.dataset}"
+                raise _Problem(f"classifier.{key}", value, expected)
         return self
 
 

@@ -18,6 +18,7 @@ from infogan.datasets import DataSet
 from infogan.document import Block, Table
 from infogan.errors import InfoGANError
 from infogan.evaluation import UNMATCHED
+from infogan.factors import LUMINANCE
 from infogan.params import Params
 from infogan.shape_effects import ROLE_NAMES
 from infogan.symptoms import symptoms
@@ -28,6 +29,8 @@ SEED_METRICS = (
     *("bound_cat_nats", "bound_cont_fitted_nats", "slant_spearman", "width_spearman"),
     *("digit_kept", "frechet_classifier"),
 )
+FACTOR_METRICS = ("mig", "factor_vae", "dci_disentanglement", "dci_completeness")
+MAX_FACTORS_SHOWN = 5
 ABOUT = (
     "InfoGAN (Chen et al., NIPS 2016) splits the generator's input into noise z and a latent code "
     "c, and adds a lower bound on the mutual information I(c; G(z, c)) to the GAN game. Without "
@@ -117,7 +120,9 @@ def draw(
             sum(layout.categorical_entropies_nats),
             figures.PAPER_FIGURE_1 if as_paper else None,
         )
-    pictures["figure_2"] = figures.traversal_figure(_panels(first, params, data_set))
+    pictures[f"figure_{data_set.figure}"] = figures.traversal_figure(
+        _panels(first, params, data_set)
+    )
     pictures["film"] = figures.traversal_figure(
         [_film_panel(run, params) for run in first.values()]
     )
@@ -126,10 +131,10 @@ def draw(
         name: run.grids["samples"].reshape(-1, *data_set.image_shape) for name, run in first.items()
     }
     pictures["samples"] = figures.samples_figure(real_images, fakes)
-    for objective, run in first.items() if layout.categorical else ():
+    for objective, run in first.items() if "contingency" in runs[0].record else ():
         pictures[f"confusion_{objective}"] = figures.confusion_figure(
             np.array(run.record["contingency"]),
-            category_order(run.record["category_to_class"]),
+            _order(run),
             data_set.class_names,
             f"{figures.objective_name(objective)}, seed {run.seed}: test images",
         )
@@ -143,9 +148,14 @@ def draw(
 
 
 def document(
-    runs: list[Run], params: Params, classifier: dict[str, Any], names: list[str]
+    runs: list[Run],
+    params: Params,
+    data_set: DataSet,
+    classifier: dict[str, Any],
+    names: list[str],
 ) -> list[Block]:
     """The report: claims, the figures, all metrics, every seed, parameters, what it ran on."""
+    read = [factor.name for factor in (*data_set.factors, LUMINANCE)]
     measured = all_metrics(runs)
     seeds = ("seeds " if len(params.seeds) > 1 else "seed ") + ", ".join(map(str, params.seeds))
     environment = runs[0].environment
@@ -157,33 +167,42 @@ def document(
         " Made by `dvc repro`; the departures from the paper are in "
         "[deviations.md](deviations.md).",
     ]
+    if data_set.stands_in_for:
+        parts.append(
+            f"**A stand-in.** These images are rendered here, with known factors, to measure a "
+            f"claim that the paper makes on {data_set.stands_in_for}; they are not its images."
+        )
     if warnings := _warnings(runs, params):
         parts += ["## Warnings", warnings]
-    if params.dataset == "mnist":
+    claims = results.claims_table(measured, params.dataset)
+    if claims.rows:
         parts += [
             "## The paper's claims",
             "The paper states no protocol, seed or spread for its values. Ours follow the "
             "protocols below; a rule holds or fails for each seed, and none is left out. It judges "
             "the value in bold; `gan` is the control, a regular GAN.",
-            results.claims_table(measured),
+            claims,
         ]
     counts = _counts(runs, params)
     parts.append("## Figures")
     parts += [picture(name, params.seeds, counts[name]) for name in names]
-    parts += ["## All metrics", results.metrics_table(measured)]
-    parts.append(
-        f"The classifier that judges generated images is right on "
-        f"{classifier['accuracy_test']:.2%} of the {classifier['num_test']:,} test images. The "
-        f"Frechet distance of real test to real training images, the floor, is "
-        f"{classifier['frechet_floor']:.3f}."
-    )
-    parts += ["## Every seed", results.seeds_table(measured, SEED_METRICS)]
+    parts += ["## All metrics", results.metrics_table(measured, read)]
+    parts.append(_judge(data_set, classifier))
+    parts += ["## Every seed", results.seeds_table(measured, _seed_metrics(data_set))]
     shapes = [run for run in runs if "leakage" in run.record]
     if shapes:
         parts += [
             "## What the continuous codes do",
             "Rank correlation of each code with each shape of the digit, abs(c) <= 1.",
             _leakage_table(shapes, params),
+        ]
+    informed = [run for run in runs if "information" in run.record]
+    if informed:
+        parts += [
+            "## What the categorical codes decide",
+            "Share of each factor's entropy that each categorical code gives away, in generated "
+            "images.",
+            _information_table(informed, params),
         ]
     parts += [
         "## Parameters",
@@ -201,11 +220,14 @@ def _counts(runs: list[Run], params: Params) -> dict[str, str]:
     counts = {
         "figure_1": seeds,
         "losses": seeds,
-        "figure_2": f"n = {params.traverse.rows} draws of noise and codes a grid",
+        **{
+            f"figure_{number}": f"n = {params.traverse.rows} draws of noise and codes a grid"
+            for number in range(2, 7)
+        },
         "film": "n = 1 draw of noise and codes",
         "samples": f"n = {runs[0].grids['samples'][..., 0, 0, 0].size} images each",
     }
-    for run in runs if params.codes.categorical else ():
+    for run in runs if "contingency" in runs[0].record else ():
         images = int(np.sum(run.record["contingency"]))
         counts.setdefault(f"confusion_{run.objective}", f"n = {images:,} test images")
         counts[f"seeds_{run.objective}"] = seeds
@@ -243,16 +265,17 @@ def _warnings(runs: list[Run], params: Params) -> str:
 
 
 def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[figures.GridPanel]:
-    """Fig. 2: c1 of every objective, then the other codes of the first, those with a role ahead."""
+    """c1 of every objective, then the other codes of the first, those with a role ahead."""
     layout = params.codes.layout
     main = next(iter(first.values()))
     panels = []
     for objective, run in first.items() if layout.categorical else ():
-        mapping = run.record["category_to_class"]
-        order = category_order(mapping)
+        mapping = run.record.get("category_to_class", [])
+        order = _order(run)
         labels = [
             "-" if mapping[category] == UNMATCHED else data_set.class_names[mapping[category]]
             for category in order
+            if mapping
         ]
         title = f"{figures.code_name('c1')} on {figures.objective_name(objective)}"
         panels.append((title, run.grids["c1"][:, order], labels))
@@ -261,12 +284,13 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
     continuous = layout.names[len(layout.categorical) :]
     played = {continuous[role["code"]]: key for key, role in main.record["roles"].items()}
     values = np.linspace(-params.traverse.limit, params.traverse.limit, params.traverse.columns)
-    roles = [*ROLE_NAMES, None]
+    roles = [*main.record["roles"], None]
     for name in sorted(continuous, key=lambda name: roles.index(played.get(name))):
         role = ""
         if name in played:
             correlation = main.record["metrics"][f"{played[name]}_spearman"]
-            role = rf": {ROLE_NAMES[played[name]]}, $\rho = {correlation:.2f}$"
+            shown = ROLE_NAMES[played[name]] if data_set.shows_strokes else played[name]
+            role = rf": {shown}, $\rho = {correlation:.2f}$"
         title = f"{figures.code_name(name)} on {figures.objective_name(main.objective)}{role}"
         labels = [f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in values]
         panels.append((title, main.grids[name], labels))
@@ -282,7 +306,7 @@ def _film_panel(run: Run, params: Params) -> figures.GridPanel:
     shown = [i for i, step in enumerate(steps) if step >= params.num_steps / 100]
     rows = run.film[shown, 0].swapaxes(0, 1)
     if params.codes.categorical:
-        rows = rows[category_order(run.record["category_to_class"])]
+        rows = rows[_order(run)]
     labels = [f"{steps[i]:,}" for i in shown]
     title = f"Steps of training: {figures.objective_name(run.objective)}"
     return figures.GridPanel(title, rows, labels)
@@ -293,9 +317,53 @@ def category_order(mapping: Sequence[int]) -> list[int]:
     return sorted(range(len(mapping)), key=lambda i: (mapping[i] == UNMATCHED, mapping[i]))
 
 
+def _order(run: Run) -> list[int]:
+    """The order in which a run's categories of c1 are shown; their own, without classes."""
+    mapping = run.record.get("category_to_class")
+    return category_order(mapping) if mapping else list(range(run.grids["c1"].shape[1]))
+
+
 def _ordered(run: Run) -> UInt8[np.ndarray, "row column channel height width"]:
     """The grid of c1, its columns in the order of the classes."""
-    return run.grids["c1"][:, category_order(run.record["category_to_class"])]
+    return run.grids["c1"][:, _order(run)]
+
+
+def _judge(data_set: DataSet, classifier: dict[str, Any]) -> str:
+    """How far the judge of generated images can be trusted."""
+    num, floor = classifier["num_test"], classifier["frechet_floor"]
+    if data_set.factors:
+        scores = [classifier[f"{factor.name}_r2"] for factor in data_set.factors]
+        known = ", ".join(
+            f"{factor.name} {score:.3f}"
+            for factor, score in zip(data_set.factors, scores, strict=True)
+        )
+        what = f"reads the factors of the {num:,} test images with R2 {known}"
+    else:
+        what = f"is right on {classifier['accuracy_test']:.2%} of the {num:,} test images"
+    return (
+        f"The judge of generated images {what}. The Frechet distance of real test to real training "
+        f"images, the floor, is {floor:.3f}."
+    )
+
+
+def _seed_metrics(data_set: DataSet) -> tuple[str, ...]:
+    """What is shown of every seed; of many factors none."""
+    factors = data_set.factors if len(data_set.factors) <= MAX_FACTORS_SHOWN else ()
+    keys = ("code_spearman", "spearman", "share")
+    own = [f"{factor.name}_{key}" for factor in factors for key in keys]
+    return (*SEED_METRICS, *(name for name in own if name not in SEED_METRICS), *FACTOR_METRICS)
+
+
+def _information_table(runs: list[Run], params: Params) -> Table:
+    """A row for each factor, a column for each categorical code of each run."""
+    names = params.codes.layout.names[: len(params.codes.categorical)]
+    shares = [np.array(run.record["information"]["codes"]) for run in runs]
+    header = [f"`{run.objective}-{run.seed}` {name}" for run in runs for name in names]
+    rows = [
+        (factor, *(f"{value:.3f}" for own in shares for value in own[:, i]))
+        for i, factor in enumerate(runs[0].record["information"]["factors"])
+    ]
+    return Table(("Factor", *header), rows)
 
 
 def _leakage_table(runs: list[Run], params: Params) -> Table:

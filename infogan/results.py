@@ -18,7 +18,7 @@ RunMetrics = dict[tuple[str, int], Metrics]  # by objective and seed
 
 @dataclass(frozen=True)
 class Claim:
-    """One claim of the paper on MNIST, the metric that tests it, and the rule for a verdict."""
+    """One claim of the paper, the metric that tests it, and the rule for a verdict."""
 
     number: str
     text: str
@@ -27,6 +27,46 @@ class Claim:
     metric: str
     rule: str
     holds: Callable[[float], bool]
+    data: tuple[str, ...] = ("mnist",)
+
+
+def _effects(number: str, named: str, figure: str, metric: str, *data: str) -> tuple[Claim, Claim]:
+    """A code controls something, steadily and by much: judged as rotation and width of digits."""
+    steadily = Claim(
+        number,
+        f"A continuous code controls {named} ({figure})",
+        "by eye",
+        "infogan",
+        f"{metric}_spearman",
+        "at least 0.9",
+        lambda value: value >= 0.9,
+        data,
+    )
+    by_much = Claim(
+        number,
+        f"and by much: what it explains of the {named} of all images ({figure})",
+        "by eye",
+        "infogan",
+        f"{metric}_share",
+        "at least 0.5: more than all else together",
+        lambda value: value >= 0.5,
+        data,
+    )
+    return steadily, by_much
+
+
+def _sorts(named: str, attribute: str) -> Claim:
+    """A categorical code decides an attribute of CelebA."""
+    return Claim(
+        "C13",
+        f"A categorical code decides {named} (Fig. 6)",
+        "by eye",
+        "infogan",
+        f"{attribute}_category_share",
+        "at least 0.1 of the attribute's entropy",
+        lambda value: value >= 0.1,
+        ("celeba",),
+    )
 
 
 CLAIMS = (
@@ -147,6 +187,16 @@ CLAIMS = (
         "below 1: the bound of c1 settles before both losses do",
         lambda value: value < 1,
     ),
+    *_effects("C10", "azimuth", "Fig. 3a", "azimuth", "heads", "faces"),
+    *_effects("C10", "elevation", "Fig. 3b", "elevation", "heads", "faces"),
+    *_effects("C10", "lighting", "Fig. 3c", "light", "heads", "faces"),
+    *_effects("C10", "width", "Fig. 3d", "width", "heads"),
+    *_effects("C11", "rotation", "Fig. 4a", "rotation", "seats", "chairs"),
+    *_effects("C11", "width", "Fig. 4b", "width", "seats"),
+    *_effects("C12", "lighting", "Fig. 5a", "luminance", "svhn"),
+    _sorts("glasses", "Eyeglasses"),
+    _sorts("hair style", "Bangs"),
+    _sorts("emotion", "Smiling"),
 )
 
 # What each metric is; the protocols in full are in the docstrings of the functions that measure.
@@ -180,8 +230,30 @@ PROTOCOLS = {
     "settling_ratio": "bound_cat_settling_step over the earlier of the two losses'",
     "digit_kept": "share of traversal images that still show the row's digit, abs(c) <= 1",
     "digit_kept_extrapolated": "the same for 1 < abs(c) <= 2",
-    "frechet_classifier": "Frechet distance to 10,000 training images on the classifier's features",
+    "frechet_classifier": "Frechet distance to 10,000 training images on the judge's features",
+    "mig": "mutual information gap of Q's continuous codes on real test images",
+    "factor_vae": "FactorVAE score of the same",
+    "dci_disentanglement": "how much each of these codes serves one factor alone, by forests",
+    "dci_completeness": "how much each factor is served by one of these codes alone",
+    "dci_informativeness": "R2 with which forests predict the factors from these codes",
 }
+FACTOR_PROTOCOLS = {
+    "_code_spearman": "rank correlation of {} with Q's code for it, on real test images",
+    "_code_r2": "share of the variance of {} that this code explains there",
+    "_spearman": "rank correlation of {}, read off generated images, with its code, abs(c) <= 1",
+    "_category_share": "largest share of the entropy of {} that a categorical code gives away",
+    "_share": "share of the variance of {}, read off generated images, that its code explains",
+    "_change": "mean change of {} from code -1 to 1, in its own unit",
+}
+
+
+def protocol(metric: str, factors: Sequence[str] = ()) -> str:
+    """What a metric is, on data with these factors; empty for an unknown one."""
+    for factor in factors:
+        for suffix, text in FACTOR_PROTOCOLS.items():
+            if metric == factor + suffix:
+                return text.format(factor)
+    return PROTOCOLS.get(metric, "")
 
 
 def convergence(curves: pd.DataFrame) -> Metrics:
@@ -235,8 +307,8 @@ def summarise(runs: RunMetrics) -> dict[str, Metrics]:
     return summary
 
 
-def claims_table(runs: RunMetrics) -> Table:
-    """Every claim with the paper's value, every objective's, and for how many seeds it holds.
+def claims_table(runs: RunMetrics, dataset: str) -> Table:
+    """Every claim on a data set: the paper's value, ours, and for how many seeds it holds.
 
     The value that the rule judges is bold; those beside it are there to compare with.
     """
@@ -244,7 +316,7 @@ def claims_table(runs: RunMetrics) -> Table:
     rows: list[tuple[str | Verdict, ...]] = []
     for claim in CLAIMS:
         values = _values(runs, claim.objective, claim.metric)
-        if not values:
+        if dataset not in claim.data or not values:
             continue
         cells = [spread(_values(runs, name, claim.metric)) for name in objectives]
         judged = objectives.index(claim.objective)
@@ -257,13 +329,15 @@ def claims_table(runs: RunMetrics) -> Table:
 
 
 def claims_by_recipe(measured: dict[str, dict[int, Metrics]], objectives: dict[str, str]) -> Table:
-    """Every claim, a column for each recipe: our value, and for how many seeds the rule holds.
+    """Every claim on MNIST, a column for each recipe: our value, and how many seeds agree.
 
     `measured` is by recipe and seed. A claim about one objective says nothing about recipes of
     another; their values stand beside it for comparison, without a verdict.
     """
     rows = []
     for claim in CLAIMS:
+        if "mnist" not in claim.data:
+            continue
         cells = []
         for recipe, runs in measured.items():
             values = values_over_seeds(runs, claim.metric)
@@ -279,15 +353,15 @@ def claims_by_recipe(measured: dict[str, dict[int, Metrics]], objectives: dict[s
     return Table(("", "Claim", "Metric", "Paper", *columns, "Agrees if"), rows)
 
 
-def metrics_table(runs: RunMetrics) -> Table:
-    """Every metric, by objective."""
+def metrics_table(runs: RunMetrics, factors: Sequence[str] = ()) -> Table:
+    """Every metric, by objective, on data with these factors."""
     objectives = list(dict.fromkeys(objective for objective, _ in runs))
     names = list(dict.fromkeys(name for metrics in runs.values() for name in metrics))
     rows = [
         (
             f"`{name}`",
             *(spread(_values(runs, o, name)) for o in objectives),
-            PROTOCOLS.get(name, ""),
+            protocol(name, factors),
         )
         for name in names
     ]

@@ -11,7 +11,7 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from infogan.factors import Factor, FactorImages, rotation, sample_factors
+from infogan.factors import SEAT_FACTORS, FactorImages, sample_factors
 from infogan.rendering import (
     Light,
     Solids,
@@ -23,10 +23,6 @@ from infogan.rendering import (
 )
 
 SIZE = 64
-SEAT_FACTORS = (
-    rotation("rotation"),  # radians, about the vertical; 0: faces the viewer, pi / 2: right
-    Factor("width", 0.7, 1.3),  # of the seat, over that of its style
-)
 # What makes a style, each U(-1, 1); `_solids` says what it does.
 STYLE = (
     *("elevation", "seat_depth", "seat_height", "seat_thickness", "seat_grey", "frame_grey"),

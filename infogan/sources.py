@@ -34,6 +34,8 @@ data_set = getattr(torchvision.datasets, name)
 data_set.mirrors = mirrors or data_set.mirrors
 data_set(folder, download=True)
 """
+_GZIP_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
+_NOT_GZIP = "truncated or not gzip ({})"
 _APT_TIMEOUTS = ("-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1")
 
 
@@ -147,7 +149,7 @@ def obtain(
 
     if missing:
         tried = "".join(f"; {attempt}" for attempt in attempts)
-        wanted = ", ".join(f"{file} (MD5 {md5})" for file, md5 in missing.items())
+        wanted = ", ".join(f"{file} (MD5 {md5})" if md5 else file for file, md5 in missing.items())
         raise InfoGANError(
             f"data set {name}: no source gave {len(missing)} of its {len(data_set.files)} files; "
             f"tried folders {kept} and {raw_folder}{tried}; put these files, or a .gz of each, "
@@ -160,8 +162,8 @@ def open_raw(path: Path) -> bytes:
     """The uncompressed bytes of a raw file; SourceError if its compression is damaged."""
     try:
         return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-        raise SourceError(f"truncated or not gzip ({error})") from error
+    except _GZIP_ERRORS as error:
+        raise SourceError(_NOT_GZIP.format(error)) from error
 
 
 def unpack_tar(archive: Path, folder: Path) -> None:
@@ -182,7 +184,7 @@ def unpack_tar(archive: Path, folder: Path) -> None:
 
 def _fetch(
     source: str,
-    missing: Mapping[str, str],
+    missing: Mapping[str, str | None],
     kept: Path,
     progress: Progress,
     fetchers: Mapping[str, Fetcher],
@@ -212,7 +214,7 @@ def _fetch(
 
 
 def _verified(
-    candidates: Iterable[Path], files: Mapping[str, str], progress: Progress
+    candidates: Iterable[Path], files: Mapping[str, str | None], progress: Progress
 ) -> tuple[dict[str, Path], dict[Path, str]]:
     """The first candidate with the right bytes for each file, and why others were refused."""
     paths: dict[str, Path] = {}
@@ -222,18 +224,32 @@ def _verified(
         if file in paths or not path.is_file():
             continue
         try:
-            contents = open_raw(path)
+            digest, size = _digest(path)
         except (SourceError, OSError) as error:
             refused[path] = str(error)
             continue
-        digest = hashlib.md5(contents, usedforsecurity=False).hexdigest()
-        if digest == files[file]:
+        if files[file] is None:
             paths[file] = path
-            progress(f"{file} {len(contents) / 1e6:.2f} MB verified")
+            progress(f"{file} {size / 1e6:.2f} MB taken as it is: its checksum is not published")
+        elif digest == files[file]:
+            paths[file] = path
+            progress(f"{file} {size / 1e6:.2f} MB verified")
         else:
-            size = f"{len(contents)} bytes"
-            refused[path] = f"{size} with MD5 {digest}, expected MD5 {files[file]}"
+            refused[path] = f"{size} bytes with MD5 {digest}, expected MD5 {files[file]}"
     return paths, refused
+
+
+def _digest(path: Path) -> tuple[str, int]:
+    """MD5 and length of a file's uncompressed bytes, read in pieces: archives may be large."""
+    digest, size = hashlib.md5(usedforsecurity=False), 0
+    try:
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            while piece := file.read(1 << 20):
+                digest.update(piece)
+                size += len(piece)
+    except _GZIP_ERRORS as error:
+        raise SourceError(_NOT_GZIP.format(error)) from error
+    return digest.hexdigest(), size
 
 
 def _spellings(files: Iterable[str]) -> list[str]:

@@ -1,71 +1,92 @@
-"""Stage `classifier`: the instrument that names the digits of generated images."""
+"""Stage `classifier`: the instrument that judges generated images, trained on real ones.
+
+It names classes, such as digits, or reads factors where those are known instead.
+"""
 
 import argparse
 import json
 import time
 from pathlib import Path
 
-from infogan.classifier import (
-    classify,
-    penultimate_features,
-    save_classifier,
-    train_classifier,
-)
-from infogan.datasets import load_split, lookup, scale
+from jaxtyping import UInt8
+from torch import Tensor
+
+from infogan.classifier import classify, train_classifier
+from infogan.datasets import SPLITS, DataSet, load_factors, load_split, lookup, scale
+from infogan.factor_regressor import read_factors, reading_r2, train_regressor
 from infogan.frechet import frechet_distance
+from infogan.judge import Judge, Log, penultimate_features, save_judge
 from infogan.networks import count_parameters
-from infogan.params import load_params
+from infogan.params import Params, load_params
 from infogan.runtime import resolve
 from infogan.writing import write_file
 from stages import run_stage, stage_parser
 
+Images = UInt8[Tensor, "image channel height width"]
+
 
 def main(args: argparse.Namespace) -> None:
-    """Train on the training images, and measure the accuracy on the test images."""
+    """Train on the training images, and measure what it knows on the test images."""
     params = load_params(args.params)
     options, data_set = params.classifier, lookup(params.dataset)
-    train, test = (load_split(args.data, params.dataset, split) for split in ("train", "test"))
     start = time.monotonic()
 
-    def log(epoch: int, measures: dict[str, float]) -> None:
+    def log(epoch: int, loss: float) -> None:
         left = (time.monotonic() - start) / epoch * (options.num_epochs - epoch)
-        shown = ", ".join(f"{name} {value:.4f}" for name, value in measures.items())
-        print(
-            f"classifier: {epoch}/{options.num_epochs} epochs, {shown}, {left:.0f} s left",
-            flush=True,
-        )
+        done = f"{epoch}/{options.num_epochs} epochs"
+        print(f"classifier: {done}, loss {loss:.4f}, {left:.0f} s left", flush=True)
 
-    classifier = train_classifier(
-        *train,
-        data_set.num_classes,
-        data_set.value_range,
-        options,
-        resolve(params.runtime),
-        log,
-    )
-    predictions = classify(classifier, scale(test.images, data_set.value_range))
-    accuracy = (predictions == test.labels).double().mean().item()
-    print(f"classifier: {accuracy:.2%} of {len(test.images)} test images correct", flush=True)
+    train = _train_on_factors if data_set.factors else _train_on_classes
+    judge, metrics, images = train(args.data, data_set, params, log)
+    for name, value in metrics.items():
+        print(f"classifier: {name} = {value:.4f} on {len(images['test'])} test images", flush=True)
 
     # The same sizes and training images as when generated images are measured.
-    real = [split.images[: params.evaluate.num_samples] for split in (test, train)]
+    real = [images[split][: params.evaluate.num_samples] for split in ("test", "train")]
     floor = frechet_distance(
-        *(penultimate_features(classifier, scale(i, data_set.value_range)) for i in real)
+        *(penultimate_features(judge, scale(i, data_set.value_range)) for i in real)
     )
 
-    save_classifier(args.out / "weights.safetensors", classifier, params.dataset)
-    metrics = {
-        "accuracy_test": accuracy,
-        "num_test": len(test.images),
+    save_judge(args.out / "weights.safetensors", judge, params.dataset)
+    metrics |= {
+        "num_test": len(images["test"]),
         "frechet_floor": floor,
-        "num_parameters": count_parameters(classifier),
+        "num_parameters": count_parameters(judge),
     }
     write_file(args.out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
+def _train_on_classes(
+    folder: Path, data_set: DataSet, params: Params, log: Log
+) -> tuple[Judge, dict[str, float], dict[str, Images]]:
+    """A classifier, its accuracy, and the images of both splits."""
+    train, test = (load_split(folder, params.dataset, split) for split in SPLITS)
+    backend = resolve(params.runtime)
+    judge = train_classifier(*train, data_set, params.classifier, backend, log)
+    predictions = classify(judge, scale(test.images, data_set.value_range))
+    accuracy = (predictions == test.labels).double().mean().item()
+    return judge, {"accuracy_test": accuracy}, {"train": train.images, "test": test.images}
+
+
+def _train_on_factors(
+    folder: Path, data_set: DataSet, params: Params, log: Log
+) -> tuple[Judge, dict[str, float], dict[str, Images]]:
+    """A regressor of factors, its R2 for each, and the images of both splits."""
+    train, test = (load_factors(folder, params.dataset, split) for split in SPLITS)
+    backend = resolve(params.runtime)
+    judge = train_regressor(*train, data_set, params.classifier, backend, log)
+    read = read_factors(judge, data_set.factors, scale(test.images, data_set.value_range))
+    scores = reading_r2(read, test.factors, data_set.factors)
+    metrics = {
+        f"{factor.name}_r2": float(score)
+        for factor, score in zip(data_set.factors, scores, strict=True)
+    }
+    return judge, metrics, {"train": train.images, "test": test.images}
+
+
 def parser() -> argparse.ArgumentParser:
     """The stage's options."""
-    options = stage_parser("Train the classifier that judges generated images.")
+    options = stage_parser("Train the judge of generated images.")
     options.add_argument("--data", type=Path, required=True, help="folder of the packed splits")
     options.add_argument("--out", type=Path, default=Path("runs/classifier"), help="output folder")
     return options

@@ -1,6 +1,6 @@
 """Stage `evaluate`: every measurement of one trained run.
 
-With the classifier's, the only stage that reads labels.
+With the judge's, the only stage that reads labels or factors, but for a conditional GAN's training.
 """
 
 import argparse
@@ -8,9 +8,9 @@ import json
 from pathlib import Path
 
 from infogan.checkpoint import load_weights
-from infogan.classifier import load_classifier
-from infogan.datasets import load_split, lookup
-from infogan.measurements import Measurements, measure_run
+from infogan.datasets import SPLITS, load_factors, load_split, lookup
+from infogan.judge import load_judge
+from infogan.measurements import Measurements, Subject, measure_run
 from infogan.morphometrics import SHAPES
 from infogan.params import load_params
 from infogan.runtime import resolve
@@ -21,28 +21,29 @@ from stages import run_stage, stage_parser
 def main(args: argparse.Namespace) -> None:
     """Measure, and write measurements.json."""
     params = load_params(args.params)
+    data_set = lookup(params.dataset)
     backend = resolve(params.runtime)
-    device = backend.device
     generator, discriminator = load_weights(args.weights, params)
-    measurements = measure_run(
-        generator.to(device),
-        discriminator.to(device),
-        load_classifier(args.classifier, params.dataset).to(device),
-        lookup(params.dataset),
-        load_split(args.data, params.dataset, "train"),
-        load_split(args.data, params.dataset, "test"),
+    load = load_factors if data_set.factors else load_split
+    train, test = (load(args.data, params.dataset, split) for split in SPLITS)
+    subject = Subject(
+        generator.to(backend.device),
+        discriminator.to(backend.device),
+        load_judge(args.classifier, params.dataset).to(backend.device),
+        data_set,
         params,
         args.seed,
         backend,
         lambda what: print(f"evaluate {args.out.name}  {what} ...", flush=True),
     )
-    text = json.dumps(as_record(measurements), indent=2)
+    measurements = measure_run(subject, train, test)
+    text = json.dumps(as_record(measurements, subject), indent=2)
     write_file(args.out / "measurements.json", text + "\n")
     for name, value in measurements.metrics.items():
         print(f"evaluate {args.out.name}  {name} = {value:.4f}")
 
 
-def as_record(measurements: Measurements) -> dict[str, object]:
+def as_record(measurements: Measurements, subject: Subject) -> dict[str, object]:
     """Plain values for a JSON file; what was not measured is left out."""
     record: dict[str, object] = {"metrics": measurements.metrics}
     if measurements.contingency is not None and measurements.category_to_class is not None:
@@ -53,6 +54,9 @@ def as_record(measurements: Measurements) -> dict[str, object]:
     }
     if measurements.leakage is not None:
         record["leakage"] = {"shapes": SHAPES, "codes": measurements.leakage.tolist()}
+    if measurements.information is not None:
+        names = [factor.name for factor in subject.data_set.factors]
+        record["information"] = {"factors": names, "codes": measurements.information.tolist()}
     return record
 
 

@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> None:
     measures_digits = params.dataset in ("mnist", "digits")
     continuous = layout.names[len(layout.categorical) :]
     roles = {
-        continuous[role["code"]]: f"{ROLE_NAMES[name]} "
+        continuous[role["code"]]: f"{ROLE_NAMES[name] if data_set.shows_strokes else name} "
         f"(rank correlation {record['metrics'][f'{name}_spearman']:.2f})"
         for name, role in record["roles"].items()
     }
@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
         title=f"InfoGAN on {params.dataset}: what its codes mean",
         noise_prior=params.codes.noise_prior,
         categories=named_categories(record, data_set.class_names),
-        roles=roles if measures_digits else {},
+        roles=roles if measures_digits or not data_set.shows_strokes else {},
         limit=params.traverse.limit,
         measures_digits=measures_digits,
     )

@@ -37,9 +37,10 @@ def main(args: argparse.Namespace) -> None:
     ]
     classifier = json.loads((args.runs / "classifier" / "metrics.json").read_text())
     real_images = load_images(args.data, params.dataset, "test")[:100].numpy()
-    pictures = draw(runs, params, lookup(params.dataset), real_images)
+    data_set = lookup(params.dataset)
+    pictures = draw(runs, params, data_set, real_images)
     summary = {**summarise(all_metrics(runs)), "classifier": classifier}
-    blocks = document(runs, params, classifier, list(pictures))
+    blocks = document(runs, params, data_set, classifier, list(pictures))
 
     pixels, vectors = args.out / "figures", args.out / "vector"
     for name, figure in pictures.items():

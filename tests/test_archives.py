@@ -12,7 +12,6 @@ from scipy.io import savemat
 from infogan.archives import (
     celeba_names,
     read_celeba_attributes,
-    read_celeba_identities,
     read_celeba_images,
     read_chairs,
     read_faces,
@@ -111,7 +110,6 @@ def celeba(tmp_path):
             contents = picture_bytes(framed(colour, 218, 178, border), "JPEG")
             archive.writestr(f"img_align_celeba/00000{i}.jpg", contents)
     (tmp_path / "list_eval_partition.txt").write_text("000001.jpg 0\n000002.jpg 2\n000003.jpg 0\n")
-    (tmp_path / "identity_CelebA.txt").write_text("000001.jpg 2880\n000002.jpg 17\n000003.jpg 9\n")
     (tmp_path / "list_attr_celeba.txt").write_text(
         "3\nBald Eyeglasses Smiling Young \n"
         "000001.jpg -1  1  1 -1\n000002.jpg  1 -1 -1 -1\n000003.jpg -1 -1 -1  1\n"
@@ -144,17 +142,10 @@ def test_celeba_attributes_are_1_where_the_file_says_1(celeba):
     assert table.tolist() == [[0, 0, 0, 1], [0, 1, 1, 0]]
 
 
-def test_celeba_identities_follow_the_names(celeba):
-    names = ["000003.jpg", "000001.jpg"]
-    assert read_celeba_identities(celeba / "identity_CelebA.txt", names).tolist() == [9, 2880]
-
-
 def test_what_celebas_files_lack_is_named(celeba):
     missing = ["000009.jpg"]
     with pytest.raises(InfoGANError, match=r"img_align_celeba\.zip.*000009"):
         read_celeba_images(celeba / "img_align_celeba.zip", missing)
-    with pytest.raises(InfoGANError, match=r"identity_CelebA\.txt.*000009"):
-        read_celeba_identities(celeba / "identity_CelebA.txt", missing)
     with pytest.raises(InfoGANError, match=r"list_attr_celeba\.txt: expected 4 values"):
         read_celeba_attributes(celeba / "list_attr_celeba.txt", missing)
     with pytest.raises(InfoGANError, match=r"list_attr_celeba\.txt: expected 2 words"):

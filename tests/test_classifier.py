@@ -6,25 +6,31 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from infogan.checksum import checksum
-from infogan.classifier import (
-    FEATURE_DIM,
-    Classifier,
-    classify,
-    load_classifier,
-    penultimate_features,
-    save_classifier,
-    train_classifier,
-)
+from infogan.classifier import classify, train_classifier
 from infogan.datasets import DATASETS
 from infogan.errors import InfoGANError
-from infogan.params import Classifying
+from infogan.judge import (
+    FEATURE_DIM,
+    Judge,
+    load_judge,
+    penultimate_features,
+    save_judge,
+    untrained_judge,
+)
+from infogan.params import Judging
 from infogan.runtime import Backend
 
 CPU = Backend(torch.device("cpu"), torch.float32, threads=1)
-OPTIONS = Classifying(
+OPTIONS = Judging(
     num_epochs=3, batch_size=24, lr=0.003, seed=0, rotation=0.3, shear=0.3, scale=0.2, shift=0.1
 )
 VALUE_RANGE = (-1.0, 1.0)
+BARS = replace(
+    DATASETS["digits"],
+    image_shape=(1, 28, 20),
+    value_range=VALUE_RANGE,
+    class_names=("across", "upright", "cross"),
+)
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -57,13 +63,12 @@ def as_values(images):
     return images / 255 * (high - low) + low
 
 
-def trained(images, labels, options=OPTIONS, log=lambda epoch, measures: None):
-    return train_classifier(images, labels, 3, VALUE_RANGE, options, CPU, log)
+def trained(images, labels, options=OPTIONS, log=lambda epoch, loss: None):
+    return train_classifier(images, labels, BARS, options, CPU, log)
 
 
 def untrained(dataset="digits"):
-    data_set = DATASETS[dataset]
-    return Classifier(data_set.image_shape, data_set.num_classes, data_set.value_range).eval()
+    return untrained_judge(DATASETS[dataset]).eval()
 
 
 def noise_images(num, shape=(1, 28, 28)):
@@ -102,7 +107,7 @@ def test_the_batch_size_of_the_evaluation_does_not_change_the_features():
 
 @pytest.mark.parametrize("shape", [(1, 3, 5), (1, 8, 8), (3, 32, 32), (1, 33, 47), (3, 64, 48)])
 def test_images_of_any_shape_are_taken(shape):
-    classifier = Classifier(shape, num_classes=4, value_range=(0.0, 1.0))
+    classifier = Judge(shape, num_outputs=4, value_range=(0.0, 1.0))
     assert classifier(noise_images(2, shape)).shape == (2, 4)
 
 
@@ -123,10 +128,9 @@ def test_training_leaves_the_images_unchanged_and_ends_in_evaluation_mode():
 
 def test_the_log_is_called_once_per_epoch_and_sees_the_loss_fall():
     epochs = []
-    trained(*bars(120), log=lambda epoch, measures: epochs.append((epoch, measures)))
+    trained(*bars(120), log=lambda epoch, loss: epochs.append((epoch, loss)))
     assert [epoch for epoch, _ in epochs] == [1, 2, 3]
-    assert epochs[-1][1]["loss"] < epochs[0][1]["loss"]
-    assert all(0 <= measures["accuracy"] <= 1 for _, measures in epochs)
+    assert epochs[-1][1] < epochs[0][1]
 
 
 def test_fewer_images_than_a_batch_are_one_batch():
@@ -142,8 +146,8 @@ def test_a_diverged_training_is_reported():
 
 def test_a_saved_classifier_loads_with_the_same_predictions(tmp_path):
     classifier, images = untrained(), noise_images(6)
-    save_classifier(tmp_path / "weights.safetensors", classifier, "digits")
-    loaded = load_classifier(tmp_path / "weights.safetensors", "digits")
+    save_judge(tmp_path / "weights.safetensors", classifier, "digits")
+    loaded = load_judge(tmp_path / "weights.safetensors", "digits")
     assert not loaded.training
     assert torch.equal(classifier(images), loaded(images))
     assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]
@@ -152,23 +156,23 @@ def test_a_saved_classifier_loads_with_the_same_predictions(tmp_path):
 def test_a_missing_or_damaged_file_is_reported(tmp_path):
     path = tmp_path / "weights.safetensors"
     with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable classifier"):
-        load_classifier(path, "digits")
-    save_classifier(path, untrained(), "digits")
+        load_judge(path, "digits")
+    save_judge(path, untrained(), "digits")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable classifier"):
-        load_classifier(path, "digits")
+        load_judge(path, "digits")
 
 
 @pytest.mark.parametrize("position", [0.0, 0.5, 0.999])
 def test_a_flipped_bit_is_noticed(tmp_path, position):
     path = tmp_path / "weights.safetensors"
-    save_classifier(path, untrained(), "digits")
+    save_judge(path, untrained(), "digits")
     data = bytearray(path.read_bytes())
     header = 8 + int.from_bytes(data[:8], "little")
     data[header + int(position * (len(data) - header))] ^= 1
     path.write_bytes(data)
     with pytest.raises(InfoGANError, match="the file was changed"):
-        load_classifier(path, "digits")
+        load_judge(path, "digits")
 
 
 @pytest.mark.parametrize("metadata", [None, {"dataset": "digits"}, {"contents": "[]"}])
@@ -176,31 +180,31 @@ def test_weights_without_a_checksum_are_refused(tmp_path, metadata):
     path = tmp_path / "weights.safetensors"
     save_file(dict(untrained().state_dict()), path, metadata)
     with pytest.raises(InfoGANError, match="run the classifier stage"):
-        load_classifier(path, "digits")
+        load_judge(path, "digits")
 
 
 def test_a_classifier_of_another_data_set_is_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
-    save_classifier(path, untrained("fashion_mnist"), "fashion_mnist")
+    save_judge(path, untrained("fashion_mnist"), "fashion_mnist")
     with pytest.raises(InfoGANError, match="trained on fashion_mnist, expected digits"):
-        load_classifier(path, "digits")
+        load_judge(path, "digits")
 
 
 def test_weights_of_another_shape_are_refused(tmp_path, monkeypatch):
     path = tmp_path / "weights.safetensors"
-    save_classifier(path, untrained(), "digits")
+    save_judge(path, untrained(), "digits")
     smaller = replace(DATASETS["digits"], image_shape=(1, 28, 32))
     monkeypatch.setitem(DATASETS, "digits", smaller)
     with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable classifier"):
-        load_classifier(path, "digits")
+        load_judge(path, "digits")
 
 
 def test_a_file_without_some_weights_is_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
-    save_classifier(path, untrained(), "digits")
+    save_judge(path, untrained(), "digits")
     tensors = load_file(path)
     del tensors["decision.bias"]
     contents = {"dataset": "digits", "checksum": checksum("digits", tensors)}
     save_file(tensors, path, {"contents": json.dumps(contents)})
     with pytest.raises(InfoGANError, match=r"decision\.bias"):
-        load_classifier(path, "digits")
+        load_judge(path, "digits")

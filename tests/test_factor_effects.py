@@ -1,4 +1,5 @@
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -6,11 +7,19 @@ import torch
 from torch import nn
 
 from infogan.codes import CodeLayout
-from infogan.factor_effects import factor_effects, measure_trajectories
-from infogan.factor_regressor import RegressorOptions, train_regressor
-from infogan.factors import Factor, rotation
-from infogan.heads import HEAD_FACTORS, draw_heads, render_heads, sample_identities
+from infogan.datasets import DATASETS
+from infogan.factor_effects import (
+    category_information,
+    factor_effects,
+    measure_trajectories,
+    read_luminance,
+)
+from infogan.factor_regressor import read_factors, train_regressor
+from infogan.factors import HEAD_FACTORS, Factor, attribute, rotation
+from infogan.heads import draw_heads, render_heads, sample_identities
 from infogan.networks import Generator
+from infogan.params import Judging
+from infogan.shape_effects import Role
 from tests.rendered import seeded
 
 FACTORS = (Factor("lean", -0.5, 1.5), rotation("turn"), Factor("size", 20.0, 30.0))
@@ -31,11 +40,14 @@ def trajectories(*effects, noise=0.0, own=0.0, seed=0):
 
 
 def effects_of(measured):
-    return factor_effects(measured, VALUES, FACTORS)
+    scores, _ = factor_effects(measured, VALUES, FACTORS)
+    return scores
 
 
 def test_codes_are_paired_with_the_factors_that_they_move_in_either_direction():
-    scores = effects_of(trajectories({"size": -3.0}, {"lean": 0.4}, {}, {"turn": 1.0}))
+    measured = trajectories({"size": -3.0}, {"lean": 0.4}, {}, {"turn": 1.0})
+    scores, roles = factor_effects(measured, VALUES, FACTORS)
+    assert roles == {"size": Role(0, -1), "lean": Role(1, 1), "turn": Role(3, 1)}
     assert scores["lean_spearman"] == pytest.approx(1)
     assert scores["size_spearman"] == pytest.approx(1)
     assert scores["lean_share"] == pytest.approx(1)
@@ -99,13 +111,16 @@ class Renderer(Generator):
 
 def test_a_generator_whose_codes_are_factors_is_recognised(backend):
     train = draw_heads(480, seeded())
-    options = RegressorOptions(num_epochs=6, batch_size=24, lr=0.003, seed=0)
-    regressor = train_regressor(train.images, train.factors, HEAD_FACTORS, options, backend)
+    options = Judging(
+        num_epochs=6, batch_size=24, lr=0.003, seed=0, rotation=0, shear=0, scale=0, shift=0
+    )
+    judge = train_regressor(train.images, train.factors, DATASETS["heads"], options, backend)
+    read = partial(read_factors, judge, HEAD_FACTORS)
     measured = measure_trajectories(
-        Renderer(), regressor, Renderer.layout, "uniform", (0.0, 1.0), 20, VALUES, seeded(3)
+        Renderer(), read, Renderer.layout, "uniform", 20, VALUES, seeded(3)
     )
     assert measured.shape == (2, 20, 9, 4)
-    scores = factor_effects(measured, VALUES, HEAD_FACTORS)
+    scores, _ = factor_effects(measured, VALUES, HEAD_FACTORS)
     assert scores["azimuth_spearman"] > 0.9
     assert scores["light_spearman"] > 0.9
     assert scores["azimuth_share"] > 0.7
@@ -113,3 +128,62 @@ def test_a_generator_whose_codes_are_factors_is_recognised(backend):
     # The whole range, of which the regressor may read a little less.
     assert scores["azimuth_change"] == pytest.approx(2 * math.pi / 3, rel=0.2)
     assert scores["elevation_spearman"] == scores["width_spearman"] == 0
+
+
+# Categorical codes.
+
+
+class Painter(Generator):
+    """A generator that only repeats its latents, in one row of pixels."""
+
+    layout = CodeLayout(noise=1, categorical=(4, 2), continuous=0)
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, latents):
+        return latents[:, None, None]
+
+
+def information(read, *factors):
+    rng = seeded(2)
+    return category_information(Painter(), read, Painter.layout, "uniform", factors, 4000, rng)
+
+
+def test_a_category_that_is_the_factor_gives_all_of_it_away_and_the_other_nothing():
+    shares = information(
+        lambda images: torch.stack(
+            [images[..., 0, 0, 1:5] @ torch.arange(4.0), images[..., 0, 0, 5]], dim=-1
+        ),
+        Factor("number", 0.0, 3.0),
+        attribute("second"),
+    )
+    np.testing.assert_allclose(shares, np.eye(2), atol=0.01)
+
+
+def test_half_of_an_attribute_is_known_from_a_category_that_decides_it_half_of_the_time():
+    # Categories 0 and 1 have it never and always, 2 and 3 by a coin's throw.
+    def read(images):
+        category = images[..., 0, 0, 1:5].argmax(dim=-1)
+        coin = images[..., 0, 0, 0] > 0
+        return torch.where(category < 2, category == 1, coin).float()[..., None]
+
+    # The reading need not be a whole number.
+    def blurred(images):
+        return 0.1 + 0.7 * read(images)
+
+    for reading in (read, blurred):
+        shares = information(reading, attribute("hat"))
+        np.testing.assert_allclose(shares[:, 0], [0.5, 0], atol=0.03)
+
+
+def test_a_factor_that_never_changes_is_not_known():
+    shares = information(lambda images: torch.zeros(*images.shape[:-3], 1), attribute("hat"))
+    np.testing.assert_array_equal(shares, [[0], [0]])
+
+
+def test_luminance_is_0_for_black_and_1_for_white_in_any_range():
+    images = torch.tensor([-1.0, 0.0, 1.0]).view(1, 3, 1, 1, 1).expand(2, 3, 3, 4, 4)
+    read = read_luminance(images, (-1.0, 1.0))
+    np.testing.assert_allclose(read, np.array([[[0], [0.5], [1]]] * 2))

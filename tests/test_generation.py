@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infogan.classifier import Classifier
 from infogan.codes import CodeLayout
 from infogan.generation import continuous_code_scores, generated_accuracy, generated_frechet
+from infogan.judge import Judge
 from infogan.morphometrics import SHAPES
 from infogan.networks import Generator
 
@@ -27,7 +27,7 @@ class HandMade(Generator):
         return self.draw(latents)
 
 
-class FirstRow(Classifier):
+class FirstRow(Judge):
     """Names the brightest of the first `num_classes` pixels of the first row."""
 
     def __init__(self, num_classes: int) -> None:

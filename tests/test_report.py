@@ -70,7 +70,7 @@ def test_every_figure_says_its_stage_its_seeds_and_how_many_it_shows(make_params
     runs = [make_drawable_run(name, seed) for name in ("infogan", "gan") for seed in (4, 2)]
     classifier = {"accuracy_test": 0.99, "num_test": 50, "frechet_floor": 0.25}
     names = ["figure_1", "figure_2", "film", "samples", "confusion_gan", "seeds_gan"]
-    blocks = document(runs, params, classifier, names)
+    blocks = document(runs, params, DATASETS[params.dataset], classifier, names)
     sources = {b.name: b.caption.split("Stage ")[1] for b in blocks if isinstance(b, Picture)}
     assert sources == {
         "figure_1": "`train`, seeds 4, 2, n = 2 runs of each objective.",
@@ -86,7 +86,7 @@ def test_the_report_states_all_parameters_but_where_a_run_computes(make_params):
     params = make_params(SMALL)
     runs = [make_drawable_run("infogan", 0)]
     classifier = {"accuracy_test": 0.99, "num_test": 50, "frechet_floor": 0.25}
-    blocks = document(runs, params, classifier, [])
+    blocks = document(runs, params, DATASETS[params.dataset], classifier, [])
     (parameters,) = (b for b in blocks if isinstance(b, Table) and b.header[0] == "Section")
     stated = " ".join(f"{section} {values}" for section, values in parameters.rows)
     names = params.model_dump(exclude={"runtime"})
@@ -102,7 +102,8 @@ def test_a_run_that_is_not_there_is_named(tmp_path):
 
 def written(run: Run, make_params) -> str:
     params = make_params({"codes.categorical": [2], "seeds": [run.seed]})
-    return document([run], params, {"accuracy_test": 1, "num_test": 9, "frechet_floor": 0}, [])
+    classifier = {"accuracy_test": 1, "num_test": 9, "frechet_floor": 0}
+    return document([run], params, DATASETS[params.dataset], classifier, [])
 
 
 def healthy_run() -> Run:

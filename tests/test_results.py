@@ -12,6 +12,7 @@ from infogan.results import (
     convergence,
     metrics_table,
     number,
+    protocol,
     seeds_table,
     settling_step,
     spread,
@@ -46,7 +47,7 @@ def test_spread_says_how_many_seeds_there_are():
 
 
 def claim_row(number: str) -> tuple:
-    return next(row for row in claims_table(TWO_SEEDS).rows if row[0] == number)
+    return next(row for row in claims_table(TWO_SEEDS, "mnist").rows if row[0] == number)
 
 
 def test_a_verdict_counts_the_seeds_for_which_the_rule_holds():
@@ -54,7 +55,7 @@ def test_a_verdict_counts_the_seeds_for_which_the_rule_holds():
 
 
 def test_the_value_that_the_rule_judges_is_bold_beside_that_of_the_control():
-    assert claims_table(TWO_SEEDS).header[3:6] == ("Paper", "`infogan`", "`gan`")
+    assert claims_table(TWO_SEEDS, "mnist").header[3:6] == ("Paper", "`infogan`", "`gan`")
     assert claim_row("C3")[3:6] == ("0.95", "**0.880 ± 0.113 (n = 2)**", "0.200 (n = 1)")
 
 
@@ -64,7 +65,7 @@ def test_the_control_is_judged_by_its_own_runs():
 
 
 def test_a_claim_without_a_measurement_has_no_verdict():
-    assert "`slant_spearman`" not in {row[2] for row in claims_table(TWO_SEEDS).rows}
+    assert "`slant_spearman`" not in {row[2] for row in claims_table(TWO_SEEDS, "mnist").rows}
 
 
 @pytest.mark.parametrize(
@@ -198,3 +199,21 @@ def test_a_metric_that_is_not_finite_in_one_run_has_no_mean_over_the_others(valu
     shown = next(row for row in metrics_table(runs).rows if row[0] == "`nmi`")[1]
     assert "(n = 2)" in shown
     assert "0.5" not in shown
+
+
+def test_claims_are_those_of_the_data_set():
+    runs = {("infogan", 0): {"azimuth_spearman": 0.95, "azimuth_share": 0.2, "nmi": 0.5}}
+    rows = claims_table(runs, "heads").rows
+    assert [(row[0], row[2], row[-1]) for row in rows] == [
+        ("C10", "`azimuth_spearman`", Verdict(1, 1)),
+        ("C10", "`azimuth_share`", Verdict(0, 1)),
+    ]
+    assert not claims_table(runs, "mnist").rows
+    assert not claims_table(runs, "fashion_mnist").rows
+
+
+def test_a_metric_of_a_factor_is_explained_by_its_name():
+    assert protocol("azimuth_code_r2", ["azimuth"]).startswith("share of the variance of azimuth")
+    assert "of width, read off" in protocol("width_spearman", ["width"])
+    assert "digits" in protocol("width_spearman")
+    assert protocol("something_else", ["width"]) == ""
