@@ -328,15 +328,17 @@ def claims_table(runs: RunMetrics, dataset: str) -> Table:
     return Table(("", "Claim", "Quantity", "Paper", *columns, "Agrees if", "Agrees for"), rows)
 
 
-def claims_by_recipe(measured: dict[str, dict[int, Metrics]], objectives: dict[str, str]) -> Table:
-    """Every claim on MNIST, a column for each recipe: our value, and how many seeds agree.
+def claims_by_recipe(
+    measured: dict[str, dict[int, Metrics]], objectives: dict[str, str], dataset: str
+) -> Table:
+    """Every claim on a data set, a column for each recipe: our value, and how many seeds agree.
 
     `measured` is by recipe and seed. A claim about one objective says nothing about recipes of
     another; their values stand beside it for comparison, without a verdict.
     """
     rows = []
     for claim in CLAIMS:
-        if "mnist" not in claim.data:
+        if dataset not in claim.data:
             continue
         cells = []
         for recipe, runs in measured.items():

@@ -16,7 +16,8 @@ class Recipe(BaseModel):
     """One way to train, measured over seeds: a complete preset, and what is set besides.
 
     Its part of the report: `main`, where recipes stand side by side; `data`, our default on another
-    data set; `ablation`, our default with something changed.
+    data set; `factors`, another experiment of the paper's, on data whose factors are known;
+    `ablation`, our default with something changed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -25,7 +26,7 @@ class Recipe(BaseModel):
     preset: Path = Path("params.yaml")
     objective: str = "infogan"
     set: dict[str, Any] = {}
-    part: Literal["main", "data", "ablation"] = "main"
+    part: Literal["main", "data", "factors", "ablation"] = "main"
     seeds: Annotated[list[int], Field(min_length=1)]
 
 

@@ -8,6 +8,7 @@ import io
 import json
 import subprocess
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,20 @@ import numpy as np
 import pandas as pd
 import yaml
 from dvc.api import DVCFileSystem
+from jaxtyping import UInt8
 from PIL import Image
 
+from infogan.datasets import lookup
 from infogan.errors import InfoGANError
 from infogan.report import category_order
 from infogan.results import convergence
 from infogan.traversal import grid_image
 from study.experiments import Experiment, flat_parameters
 
+Grid = UInt8[np.ndarray, "row column channel height width"]
+
+PICTURE = "codes.png"
+ROWS_PER_FACTOR = 2
 # What a record keeps of dvc.lock.
 STAGES = ("objectives", "classifier", "train", "traverse", "evaluate")
 
@@ -38,6 +45,11 @@ class Record:
     contents: dict[str, Any]
     curves: pd.DataFrame
     picture: Path
+
+    @property
+    def dataset(self) -> str:
+        """What it was trained on."""
+        return str(self.contents["parameters"]["dataset"])
 
 
 def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
@@ -67,14 +79,30 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
     }
     target = folder / experiment.name
     target.mkdir(parents=True, exist_ok=True)
-    with files.open(f"runs/traverse/{run}/c1.npy", "rb") as file:
-        grid = np.load(io.BytesIO(file.read()))
-    order = category_order(measurements["category_to_class"])
-    Image.fromarray(grid_image(grid[:, order])).save(target / "c1.png", optimize=True)
+
+    def grid(code: str) -> Grid:
+        with files.open(f"runs/traverse/{run}/{code}.npy", "rb") as file:
+            return np.load(io.BytesIO(file.read()))
+
+    images = _picture(experiment, measurements, grid)
+    Image.fromarray(grid_image(images)).save(target / PICTURE, optimize=True)
     (target / "curves.csv").write_text(files.read_text("reports/curves.csv"))
     # Last, since it marks the record as whole.
     (target / "record.json").write_text(json.dumps(contents, indent=1) + "\n")
     return True
+
+
+def _picture(
+    experiment: Experiment, measurements: dict[str, Any], grid: Callable[[str], Grid]
+) -> Grid:
+    """The run in one grid: c1 in the order of the classes, or two rows for each factor's code."""
+    if "category_to_class" in measurements:
+        return grid("c1")[:, category_order(measurements["category_to_class"])]
+    first = len(experiment.parameters["codes.categorical"])
+    roles = measurements["roles"]
+    factors = lookup(str(experiment.parameters["dataset"])).factors
+    codes = [roles[factor.name]["code"] for factor in factors if factor.name in roles]
+    return np.concatenate([grid(f"c{first + code + 1}")[:ROWS_PER_FACTOR] for code in codes])
 
 
 def is_on_record(experiment: Experiment, folder: Path) -> bool:
@@ -102,7 +130,7 @@ def load_records(folder: Path) -> list[Record]:
                     contents["measurements"]["metrics"] | convergence(curves),
                     contents,
                     curves,
-                    path.parent / "c1.png",
+                    path.parent / PICTURE,
                 )
             )
         except (OSError, ValueError, KeyError, TypeError) as error:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from infogan import figures, results
+from infogan.datasets import lookup
 from infogan.document import Block, Table, markdown
 from study.experiments import Recipe
 from study.records import Record
@@ -29,6 +30,10 @@ DATA_METRICS = (
     *("accuracy_matched", "accuracy_majority", "nmi", "ari", "accuracy_generated"),
     *("bound_cat_nats", "frechet_classifier"),
 )
+FACTOR_METRICS = (
+    *("mig", "factor_vae", "dci_disentanglement", "dci_completeness"),
+    *("bound_cont_refit_nats", "frechet_classifier"),
+)
 SEED_METRICS = (
     *("accuracy_matched", "accuracy_majority", "nmi", "ari", "accuracy_generated"),
     *("bound_cat_nats", "slant_spearman", "slant_share", "width_spearman", "width_share"),
@@ -38,9 +43,9 @@ SEED_METRICS = (
 
 def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[str]) -> str:
     """study.md."""
-    main, data, ablations = (
+    main, data, others, ablations = (
         {name: recipe for name, recipe in recipes.items() if recipe.part == part}
-        for part in ("main", "data", "ablation")
+        for part in ("main", "data", "factors", "ablation")
     )
     by_recipe = metrics_by_recipe(records, recipes)
     objectives = {name: recipe.objective for name, recipe in main.items()}
@@ -61,12 +66,16 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         ),
         "## The paper's claims",
         "A verdict counts the seeds for which the rule holds; no seed is left out.",
-        results.claims_by_recipe(measured, objectives),
+        results.claims_by_recipe(measured, objectives, "mnist"),
         "## All quantities",
         _quantities(measured),
     ]
     if any(name in by_recipe for name in data):
         parts += ["## Other data sets, our default", _changes(by_recipe, data, DATA_METRICS)]
+    datasets = {record.recipe: record.dataset for record in records}
+    for dataset in dict.fromkeys(datasets[name] for name in others if name in by_recipe):
+        own = {name: recipe for name, recipe in others.items() if datasets.get(name) == dataset}
+        parts += _other_experiments(dataset, own, by_recipe)
     if any(name in by_recipe for name in ablations):
         seeds = {seed for name in ablations for seed in by_recipe.get(name, {})}
         unchanged = {s: m for s, m in by_recipe.get("ours", {}).items() if s in seeds}
@@ -79,7 +88,13 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
                 ABLATION_METRICS,
             ),
         ]
-    parts += ["## Every seed", _every_seed(by_recipe), "## Figures"]
+    sorting = {name: runs for name, runs in by_recipe.items() if name not in others}
+    parts += ["## Every seed", _every_seed(sorting, SEED_METRICS), "## Figures"]
+    parts.append(
+        "Every seed of a recipe: c1 from left to right in the order of the classes; for the other "
+        "experiments two rows for each factor, in the tables' order, whose code goes from its low "
+        "to its high end."
+    )
     parts += [f"![{name}](study/{name}.png)" for name in pictures]
     parts += ["## Machines", _machines(records)]
     return markdown(parts)
@@ -102,13 +117,13 @@ def draw(records: list[Record], recipes: dict[str, Recipe]) -> dict[str, Figure]
     curves, pictures = [], {}
     for name, recipe in recipes.items():
         own = [record for record in records if record.recipe == name]
-        if recipe.part != "main" or not own:
+        if recipe.part not in ("main", "factors") or not own:
             continue
-        for record in own:
-            curves.append(record.curves.assign(objective=name, seed=record.seed))
+        if recipe.part == "main":
+            curves += [r.curves.assign(objective=name, seed=r.seed) for r in own]
         pictures[f"seeds_{name}"] = figures.seeds_figure(
-            {record.seed: tiles(record.picture) for record in own},
-            {record.seed: record.metrics["accuracy_matched"] for record in own},
+            {r.seed: tiles(r.picture, lookup(r.dataset).image_shape[1]) for r in own},
+            {r.seed: r.metrics["accuracy_matched"] for r in own if "accuracy_matched" in r.metrics},
         )
     if not curves:
         return {}
@@ -154,13 +169,34 @@ def _changes(
     return Table(("", *(f"`{key}`" for key in metrics)), rows)
 
 
-def _every_seed(by_recipe: dict[str, dict[int, results.Metrics]]) -> Table:
+def _other_experiments(
+    dataset: str,
+    recipes: dict[str, Recipe],
+    by_recipe: dict[str, dict[int, results.Metrics]],
+) -> list[Block]:
+    """The paper's claims on data whose factors are known, and every run."""
+    data_set = lookup(dataset)
+    measured = {name: by_recipe[name] for name in recipes if name in by_recipe}
+    objectives = {name: recipe.objective for name, recipe in recipes.items()}
+    about = "; ".join(f"`{name}`: {recipe.about}" for name, recipe in recipes.items())
+    keys = [f"{factor.name}_{key}" for factor in data_set.factors for key in ("spearman", "share")]
+    stand_in = f", in place of {data_set.stands_in_for}" if data_set.stands_in_for else ""
+    return [
+        f"## Other experiments: `{dataset}`{stand_in}",
+        f"{about}. These images are rendered here with known factors and are not the paper's. The "
+        "paper shows the run nearest to earlier results out of five; here is every run.",
+        results.claims_by_recipe(measured, objectives, dataset),
+        _every_seed(measured, (*keys, *FACTOR_METRICS)),
+    ]
+
+
+def _every_seed(by_recipe: dict[str, dict[int, results.Metrics]], keys: tuple[str, ...]) -> Table:
     rows = [
-        (f"`{name}`", str(seed), *(results.number(metrics.get(key)) for key in SEED_METRICS))
+        (f"`{name}`", str(seed), *(results.number(metrics.get(key)) for key in keys))
         for name, runs in by_recipe.items()
         for seed, metrics in runs.items()
     ]
-    return Table(("Recipe", "Seed", *(f"`{key}`" for key in SEED_METRICS)), rows)
+    return Table(("Recipe", "Seed", *(f"`{key}`" for key in keys)), rows)
 
 
 def _machines(records: list[Record]) -> Table:
@@ -169,10 +205,10 @@ def _machines(records: list[Record]) -> Table:
     return Table(tuple(environments[0]), [tuple(str(v) for v in e.values()) for e in environments])
 
 
-def tiles(path: Path) -> np.ndarray:
-    """A grid's picture cut back into its images, [row, column, 1, 28, 28]."""
+def tiles(path: Path, size: int) -> np.ndarray:
+    """A grid's picture cut back into its grey square images, [row, column, 1, size, size]."""
     pixels = np.asarray(Image.open(path))
-    size, padding = 28, figures.GRID_PADDING
+    padding = figures.GRID_PADDING
     rows, columns = ((side + padding) // (size + padding) for side in pixels.shape[:2])
     padded = np.pad(pixels, ((0, padding), (0, padding)))
     tiles = padded.reshape(rows, size + padding, columns, size + padding)[:, :size, :, :size]

@@ -198,7 +198,7 @@ def test_the_study_runs_its_recipes_and_keeps_their_records(run):
     output = run("python", "-m", "study", "run", "few", "--jobs", "1")
     assert "1 of 1 experiments on record" in output
     written = run("git", "status", "--porcelain", "--untracked-files=all")
-    for name in ("few-0/record.json", "few-0/c1.png", "few-0/curves.csv", "runs.csv"):
+    for name in ("few-0/record.json", "few-0/codes.png", "few-0/curves.csv", "runs.csv"):
         assert f"reports/study/{name}" in written
     assert "fewer noise dimensions" in run("cat", "reports/study.md")
     # What is on record is not run again.

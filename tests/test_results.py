@@ -128,7 +128,7 @@ def by_recipe():
 
 def test_recipes_stand_side_by_side_and_each_counts_its_own_seeds():
     objectives = {"ours": "infogan", "control": "gan"}
-    table = claims_by_recipe(by_recipe(), objectives)
+    table = claims_by_recipe(by_recipe(), objectives, "mnist")
     assert table.header[4:6] == ("`ours`", "`control`")
     row = next(row for row in table.rows if row[0] == "C3")
     assert row[4] == "0.935 ± 0.049 (n = 2): **1 of 2**"
@@ -136,7 +136,7 @@ def test_recipes_stand_side_by_side_and_each_counts_its_own_seeds():
 
 def test_a_recipe_of_another_objective_is_shown_without_a_verdict():
     objectives = {"ours": "infogan", "control": "gan"}
-    table = claims_by_recipe(by_recipe(), objectives)
+    table = claims_by_recipe(by_recipe(), objectives, "mnist")
     row = next(row for row in table.rows if row[0] == "C3")
     assert row[5] == "0.300 (n = 1)"
 

@@ -105,16 +105,16 @@ def test_the_committed_study_is_well_formed(monkeypatch):
 # Records and report.
 
 
-def make_record(recipe, seed, accuracy, folder=Path()):
+def make_record(recipe, seed, accuracy, folder=Path(), dataset="mnist"):
     contents = {
         "recipe": recipe,
         "seed": seed,
         "measurements": {"metrics": {"accuracy_matched": accuracy}},
         "environment": {"device": "cpu"},
-        "parameters": {"objectives": ["infogan"]},
+        "parameters": {"objectives": ["infogan"], "dataset": dataset},
     }
     metrics = {"accuracy_matched": accuracy}
-    return Record(recipe, seed, metrics, contents, pd.DataFrame(), folder / "c1.png")
+    return Record(recipe, seed, metrics, contents, pd.DataFrame(), folder / "codes.png")
 
 
 @pytest.fixture
@@ -155,6 +155,26 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     assert "![figure_1](study/figure_1.png)" in text
 
 
+def test_other_experiments_have_claims_and_seeds_of_their_own(tmp_path):
+    recipes = write_recipes(
+        tmp_path,
+        "ours: {about: the default, seeds: [0]}\n"
+        "turned: {about: as App. C.4 for azimuth, part: factors, seeds: [0, 1]}",
+    )
+    effects = ({"azimuth_spearman": 0.95}, {"azimuth_spearman": 0.5})
+    turned = [make_record("turned", seed, 0, dataset="heads") for seed in (0, 1)]
+    for record, metrics in zip(turned, effects, strict=True):
+        record.metrics.clear()
+        record.metrics.update(metrics)
+    text = document([make_record("ours", 0, 0.9), *turned], recipes, [])
+    before, _, own = text.partition("## Other experiments: `heads`, in place of Faces")
+    own, _, after = own.partition("## Every seed")
+    assert "are not the paper's" in own
+    assert "0.725 ± 0.318 (n = 2): **1 of 2**" in own
+    assert "| `turned` | 0 | 0.950 |" in own
+    assert "turned" not in before + after
+
+
 def test_the_table_of_all_runs_has_a_row_each():
     frame = table([make_record("ours", 0, 0.98), make_record("small", 0, 0.25)])
     assert frame.loc[("small", 0), "accuracy_matched"] == 0.25
@@ -162,8 +182,8 @@ def test_the_table_of_all_runs_has_a_row_each():
 
 def test_tiles_undo_the_grid(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 4, 1, 28, 28), dtype=np.uint8)
-    Image.fromarray(grid_image(images)).save(tmp_path / "c1.png")
-    assert np.array_equal(tiles(tmp_path / "c1.png"), images)
+    Image.fromarray(grid_image(images)).save(tmp_path / "codes.png")
+    assert np.array_equal(tiles(tmp_path / "codes.png", 28), images)
 
 
 def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path):
