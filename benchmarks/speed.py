@@ -30,9 +30,9 @@ from typing import Any
 import torch
 
 from benchmarks.operations import step_multiply_adds
-from infogan.datasets import scale
-from infogan.document import Block, Table, markdown
-from infogan.networks import TABLES
+from infogan import document as doc
+from infogan.datasets import DATASETS, scale
+from infogan.networks import TABLES, Table
 from infogan.objectives import OBJECTIVES
 from infogan.params import Params, load_params
 from infogan.randomness import random_stream
@@ -53,8 +53,7 @@ class Setting:
     precision: str = "bfloat16"
     threads: int = ALL_CORES
     batch_size: int = 128
-    categories: int = 10
-    table: str = "mnist"
+    categories: int = 0  # of a single code; 0: the preset's codes
     num_images: int = 60_000
     port: str = ""
 
@@ -62,16 +61,22 @@ class Setting:
         """The preset with this setting's values."""
         values = load_params(Path(self.preset)).model_dump()
         values["training"] |= {"batch_size": self.batch_size, "held_out_images": 0}
-        values["codes"]["categorical"] = [self.categories]
+        if self.categories:
+            values["codes"]["categorical"] = [self.categories]
         values["runtime"] |= {"precision": self.precision, "threads": self.threads}
         return Params.model_validate(values)
+
+    @property
+    def table(self) -> Table:
+        """The layers that fit the preset's data."""
+        return TABLES[DATASETS[self.params().dataset].networks]
 
 
 def seconds_per_step(setting: Setting) -> Iterator[float]:
     """The time of each step, on random images."""
     params = setting.params()
     backend = resolve(params.runtime)
-    table = TABLES[setting.table]
+    table = setting.table
     game = Game(params, OBJECTIVES["infogan"](params), backend)
     players = make_players(table, params, 0, backend)
     shape = (setting.num_images, *table.image_shape)
@@ -196,8 +201,8 @@ def settings_of(port: str) -> dict[str, Setting]:
         rows[f"default, batch {batch_size}"] = Setting(batch_size=batch_size)
     rows["default, 600,000 images"] = Setting(num_images=600_000)
     rows["default, 100 categories"] = Setting(categories=100)
-    rows["default, Table 4 (32x32)"] = Setting(table="faces")
-    rows["default, Table 6 (64x64)"] = Setting(table="chairs")
+    for preset in ("svhn", "celeba", "faces_azimuth", "chairs_rotation"):
+        rows[preset] = Setting(f"presets/{preset}.yaml")
     return rows
 
 
@@ -210,7 +215,7 @@ def passes_of(setting: Setting) -> dict[str, int]:
     """Multiply-adds of a step by pass, per image."""
     params = setting.params()
     return step_multiply_adds(
-        TABLES[setting.table],
+        setting.table,
         params.codes.layout,
         params.networks.options,
         OBJECTIVES["infogan"](params),
@@ -252,18 +257,18 @@ def document(settings: dict[str, Setting], measured: dict[str, dict[str, float]]
         for name in passes_of(Setting())
     ]
     totals = [f"{sum(passes_of(Setting(preset)).values()) / 1e6:.1f}" for preset in PRESETS]
-    parts: list[Block] = [
+    parts: list[doc.Block] = [
         "# Speed of training",
         "Made by `python -m benchmarks.speed`: medians of settings run in turn, on "
         + ", ".join(f"{key} {value}" for key, value in backend.describe().items())
         + f". Batch 128, {ALL_CORES} threads and bfloat16 unless said otherwise.",
-        Table(header, rows),
+        doc.Table(header, rows),
         "The floor is the time that a step's multiply-adds would take at the rate at which the "
         "same process multiplied 2048 x 2048 matrices; counted per image, in millions:",
-        Table(("Pass", *PRESETS), [*counts, ("all", *totals)]),
+        doc.Table(("Pass", *PRESETS), [*counts, ("all", *totals)]),
         *ratios(measured),
     ]
-    return markdown(parts)
+    return doc.markdown(parts)
 
 
 PRESETS = ("params.yaml", "presets/release.yaml")
