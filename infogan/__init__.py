@@ -24,17 +24,18 @@ The data:
 What is measured:
     evaluation       c1 as a classifier; the bounds
     refitting        another Q, on a frozen generator
-    classifier       the independent judge of generated images
+    judge            the independent network that judges generated images
+    classifier       it names their class
+    factor_regressor it reads their factors
     frechet          distance between two sets of images
     morphometrics    slant, width and other shapes of a digit
     shape_effects    what a continuous code does to a shape
     warping          what of it a warp of the image explains
     generation       measurements of generated images
-    factor_regressor what reads the factors off generated images
     factor_metrics   how well codes represent known factors: correlations, MIG, FactorVAE score
     importance       DCI: which code a regression needs for which factor
     factor_scores    all scores of Q's codes on images whose factors are known
-    factor_effects   what a continuous code does to a factor of generated images
+    factor_effects   what a code does to a factor of generated images
     measurements     all of them for one run
 What is written of it:
     document         paragraphs, tables and pictures, as Markdown

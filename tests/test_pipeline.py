@@ -15,6 +15,8 @@ import pytest
 import yaml
 
 from tests.imports import ROOT
+from tests.miniatures import write_faces
+from tests.test_experiments import small_params
 from tests.test_stages import TINY, leaves
 
 Run = Callable[..., str]
@@ -211,3 +213,20 @@ Path("study/experiments.yaml").write_text(
     "few: {about: fewer noise dimensions, set: {codes.noise: 3}, seeds: [0]}"
 )
 """
+
+
+def test_another_experiment_of_the_paper_takes_the_place_of_the_default(run):
+    folder = Path(run("pwd").strip())
+    (folder / "data" / "raw" / "faces").mkdir(parents=True)
+    write_faces(folder / "data" / "raw" / "faces")
+    params = small_params(folder, "faces_azimuth", "faces")
+    assert params == folder / "params.yaml"
+    run("dvc", "repro")
+    found = metrics(run)
+    assert set(found) == {"infogan", "classifier"}
+    assert "azimuth_r2" in found["classifier"]
+    commit(run)
+    output = run("dvc", "exp", "run", "-S", "lambda_cont=0.3")
+    assert stages_run(output) == INFOGAN_AND_REPORT | {"objectives"}
+    changed = json.loads(run("dvc", "metrics", "diff", "--json"))["diff"]["reports/metrics.json"]
+    assert "infogan.light_spearman" in changed
