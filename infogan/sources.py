@@ -31,8 +31,11 @@ name, folder, patience, *mirrors = sys.argv[1:]
 socket.setdefaulttimeout(float(patience))
 import torchvision
 data_set = getattr(torchvision.datasets, name)
-data_set.mirrors = mirrors or data_set.mirrors
-data_set(folder, download=True)
+if mirrors:
+    data_set.mirrors = mirrors
+# SVHN downloads one split at a time, the others all of theirs.
+for choice in [{"split": s} for s in ("train", "test")] if hasattr(data_set, "split_list") else [{}]:
+    data_set(folder, **choice, download=True)
 """
 _GZIP_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
 _NOT_GZIP = "truncated or not gzip ({})"
@@ -48,7 +51,7 @@ def fetch_torchvision(
     folder: Path,
     mirrors: Sequence[str] = (),
     patience: int = 10,
-    seconds: int = 600,
+    seconds: int = 3600,
 ) -> None:
     """Let the class `package` of torchvision.datasets download itself from its mirrors or these.
 

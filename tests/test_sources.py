@@ -175,3 +175,32 @@ def test_a_program_that_is_missing_or_fails_says_so(tmp_path):
         sources._run("no-such-program", folder=tmp_path)
     with pytest.raises(SourceError, match="not today"):
         sources._run(sys.executable, "-c", "raise SystemExit('not today')", folder=tmp_path)
+
+
+STAND_IN = """
+from pathlib import Path
+
+class Whole:
+    mirrors = []
+    def __init__(self, folder, download):
+        Path(folder, "whole").write_text(" ".join(self.mirrors))
+
+class Halves:
+    split_list = {"train": 1, "test": 1, "extra": 1}
+    def __init__(self, folder, split, download):
+        Path(folder, split).write_text("")
+"""
+
+
+def test_torchvision_is_asked_for_what_each_of_its_classes_downloads_at_once(tmp_path, monkeypatch):
+    (tmp_path / "torchvision").mkdir()
+    (tmp_path / "torchvision" / "__init__.py").write_text("from . import datasets")
+    (tmp_path / "torchvision" / "datasets.py").write_text(STAND_IN)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    whole, halves = tmp_path / "a", tmp_path / "b"
+    for folder in (whole, halves):
+        folder.mkdir()
+    sources.fetch_torchvision("Whole", whole, mirrors=["here"])
+    sources.fetch_torchvision("Halves", halves)
+    assert (whole / "whole").read_text() == "here"
+    assert sorted(path.name for path in halves.iterdir()) == ["test", "train"]
