@@ -5,12 +5,11 @@ Each is a Git revision, the name of a DVC experiment, or `workspace`.
 
 import argparse
 import re
-import sys
 from pathlib import Path
 
 from compare.page import comparison_page, num_differing
 from compare.revisions import WORKSPACE, read_results
-from infogan.errors import InfoGANError
+from infogan.errors import end_in_one_line
 from infogan.writing import write_file
 
 
@@ -30,8 +29,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except InfoGANError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    end_in_one_line(main)

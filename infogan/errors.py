@@ -1,6 +1,8 @@
 """What a person can cause and cure, in one line each."""
 
 import errno
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 CURES = {
@@ -22,3 +24,12 @@ def explain(error: OSError, path: Path | str) -> str:
     cure = CURES.get(error.errno or 0, "check the path, its space and its permissions")
     reason = error.strerror or " ".join(str(error).split())
     return f"{path}: {reason}; {cure} and run again"
+
+
+def end_in_one_line(main: Callable[[], None]) -> None:
+    """Run a command; an InfoGANError ends it with its one line and status 1."""
+    try:
+        main()
+    except InfoGANError as error:
+        print(f"error: {error}", file=sys.stderr)
+        raise SystemExit(1) from None

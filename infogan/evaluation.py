@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from infogan.codes import (
     CodeLayout,
     NoisePrior,
+    Recognition,
     sample,
     split_continuous,
     split_recognition,
@@ -31,6 +32,22 @@ BATCH_SIZE = 1000
 UNMATCHED = -1
 
 
+def recognise_images(
+    discriminator: Discriminator,
+    layout: CodeLayout,
+    images: UInt8[Tensor, "image channel height width"],
+    value_range: tuple[float, float],
+) -> Recognition:
+    """Q(c|x) of each real image, on the CPU."""
+    device = next(discriminator.parameters()).device
+    with torch.inference_mode():
+        outputs = [
+            discriminator.recognise(scale(batch.to(device), value_range)).cpu()
+            for batch in images.split(BATCH_SIZE)
+        ]
+    return split_recognition(layout, torch.cat(outputs))
+
+
 def predict_categories(
     discriminator: Discriminator,
     layout: CodeLayout,
@@ -38,13 +55,8 @@ def predict_categories(
     value_range: tuple[float, float],
 ) -> Int[np.ndarray, " image"]:
     """The category of c1 that Q finds most likely for each image."""
-    device = next(discriminator.parameters()).device
-    categories = []
-    with torch.inference_mode():
-        for batch in images.split(BATCH_SIZE):
-            output = discriminator.recognise(scale(batch.to(device), value_range))
-            categories.append(split_recognition(layout, output).logits[0].argmax(dim=1).cpu())
-    return torch.cat(categories).numpy()
+    q = recognise_images(discriminator, layout, images, value_range)
+    return q.logits[0].argmax(dim=1).numpy()
 
 
 def contingency(
@@ -79,20 +91,16 @@ def majority_classes(counts: Int[np.ndarray, "category label"]) -> Int[np.ndarra
 
 
 def clustering_scores(
-    train_categories: Integer[np.ndarray, " train_image"],
-    train_labels: Integer[np.ndarray, " train_image"],
+    train_counts: Int[np.ndarray, "category label"],
     test_categories: Integer[np.ndarray, " test_image"],
     test_labels: Integer[np.ndarray, " test_image"],
-    num_categories: int,
-    num_classes: int,
 ) -> dict[str, float]:
-    """How well c1 classifies the test images, both maps fitted on the training images.
+    """How well c1 classifies the test images, both maps fitted on the training images' counts.
 
     `accuracy_matched`: one-to-one map; `accuracy_majority`: many-to-one; `nmi` (arithmetic mean)
     and `ari` need no map.
     """
-    counts = contingency(train_categories, train_labels, num_categories, num_classes)
-    matched, majority = match_categories(counts), majority_classes(counts)
+    matched, majority = match_categories(train_counts), majority_classes(train_counts)
     return {
         "accuracy_matched": float(np.mean(matched[test_categories] == test_labels)),
         "accuracy_majority": float(np.mean(majority[test_categories] == test_labels)),

@@ -3,14 +3,9 @@
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
-from torch import Tensor
 
-from infogan.codes import CodeLayout, split_recognition
-from infogan.datasets import scale
-from infogan.evaluation import BATCH_SIZE
 from infogan.factor_metrics import (
     explained_shares,
     factor_vae_score,
@@ -19,23 +14,6 @@ from infogan.factor_metrics import (
 )
 from infogan.factors import Factor
 from infogan.importance import code_importance, dci_scores
-from infogan.networks import Discriminator
-
-
-def read_codes(
-    discriminator: Discriminator,
-    layout: CodeLayout,
-    images: UInt8[Tensor, "image channel height width"],
-    value_range: tuple[float, float],
-) -> Float[np.ndarray, "image continuous"]:
-    """Q's mean of every continuous code, for each real image."""
-    device = next(discriminator.parameters()).device
-    means = []
-    with torch.inference_mode():
-        for batch in images.split(BATCH_SIZE):
-            output = discriminator.recognise(scale(batch.to(device), value_range))
-            means.append(split_recognition(layout, output).mean.cpu())
-    return torch.cat(means).numpy()
 
 
 def factor_scores(

@@ -17,6 +17,7 @@ from infogan.evaluation import (
     contingency,
     match_categories,
     predict_categories,
+    recognise_images,
 )
 from infogan.factor_effects import (
     Read,
@@ -26,7 +27,7 @@ from infogan.factor_effects import (
     read_luminance,
 )
 from infogan.factor_regressor import read_factors
-from infogan.factor_scores import factor_scores, read_codes
+from infogan.factor_scores import factor_scores
 from infogan.factors import LUMINANCE, Factor, FactorImages
 from infogan.generation import continuous_code_scores, generated_accuracy, generated_frechet
 from infogan.judge import Judge
@@ -136,9 +137,9 @@ def _measure_reading(result: Measurements, subject: Subject, test: FactorImages)
         return
     subject.progress("reading the codes of real images")
     data_set = subject.data_set
-    codes = read_codes(subject.discriminator, subject.layout, test.images, data_set.value_range)
+    q = recognise_images(subject.discriminator, subject.layout, test.images, data_set.value_range)
     values = test.factors.numpy()
-    result.metrics |= factor_scores(codes, values, data_set.factors, subject.seed)
+    result.metrics |= factor_scores(q.mean.numpy(), values, data_set.factors, subject.seed)
 
 
 def _measure_bounds(result: Measurements, subject: Subject) -> None:
@@ -259,13 +260,9 @@ def sort_images(
         for split in (train, test)
     )
     train_labels, test_labels = train.labels.numpy(), test.labels.numpy()
-    scores = clustering_scores(
-        train_categories, train_labels, test_categories, test_labels, size, num_classes
-    )
+    train_counts = contingency(train_categories, train_labels, size, num_classes)
     return Measurements(
-        metrics=scores,
+        metrics=clustering_scores(train_counts, test_categories, test_labels),
         contingency=contingency(test_categories, test_labels, size, num_classes),
-        category_to_class=match_categories(
-            contingency(train_categories, train_labels, size, num_classes)
-        ),
+        category_to_class=match_categories(train_counts),
     )

@@ -34,8 +34,9 @@ data_set = getattr(torchvision.datasets, name)
 if mirrors:
     data_set.mirrors = mirrors
 # SVHN downloads one split at a time, the others all of theirs.
-for choice in [{"split": s} for s in ("train", "test")] if hasattr(data_set, "split_list") else [{}]:
-    data_set(folder, **choice, download=True)
+splits = [{"split": "train"}, {"split": "test"}] if hasattr(data_set, "split_list") else [{}]
+for split in splits:
+    data_set(folder, **split, download=True)
 """
 _GZIP_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
 _NOT_GZIP = "truncated or not gzip ({})"

@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from infogan.errors import InfoGANError
+from infogan.errors import InfoGANError, end_in_one_line
 from infogan.figure_files import save_png, save_svg
 from infogan.writing import write_file
 from study import report
@@ -116,8 +116,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except InfoGANError as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(1) from None
+    end_in_one_line(main)

@@ -16,8 +16,9 @@ from infogan.evaluation import (
     majority_classes,
     match_categories,
     predict_categories,
+    recognise_images,
 )
-from infogan.networks import TABLES, DenseMap, NetworkOptions, Table, build_networks
+from infogan.networks import TABLES, DenseMap, Discriminator, NetworkOptions, Table, build_networks
 
 LAYOUT = CodeLayout(noise=4, categorical=(5, 3), continuous=2)
 NUM_CLASSES = 10
@@ -31,7 +32,8 @@ def seeded(seed=0):
 
 def scores_of(categories, labels=LABELS, num_categories=NUM_CLASSES):
     """Scores when the test images are the training images."""
-    return clustering_scores(categories, labels, categories, labels, num_categories, NUM_CLASSES)
+    counts = contingency(categories, labels, num_categories, NUM_CLASSES)
+    return clustering_scores(counts, categories, labels)
 
 
 # Categories against classes.
@@ -134,9 +136,8 @@ def test_two_categories_of_one_class_and_two_classes_in_one_category():
 
 def test_both_maps_are_fitted_on_the_training_images_alone():
     # On the test images the categories stand for other classes than in training.
-    scores = clustering_scores(
-        LABELS, LABELS, (LABELS + 1) % NUM_CLASSES, LABELS, NUM_CLASSES, NUM_CLASSES
-    )
+    counts = contingency(LABELS, LABELS, NUM_CLASSES, NUM_CLASSES)
+    scores = clustering_scores(counts, (LABELS + 1) % NUM_CLASSES, LABELS)
     assert scores["accuracy_matched"] == 0
     assert scores["accuracy_majority"] == 0
     assert scores["nmi"] == pytest.approx(1)
@@ -147,9 +148,8 @@ def test_scores_are_those_of_the_test_images():
     # In training category 4 is mostly class 7, whatever the rest.
     labels, categories = np.append(LABELS, [7] * 3), np.full(123, 4)
     test_categories, test_labels = np.array([4, 4, 4, 1, 2]), np.array([7, 7, 3, 1, 1])
-    scores = clustering_scores(
-        categories, labels, test_categories, test_labels, NUM_CLASSES, NUM_CLASSES
-    )
+    counts = contingency(categories, labels, NUM_CLASSES, NUM_CLASSES)
+    scores = clustering_scores(counts, test_categories, test_labels)
     assert scores["accuracy_majority"] == pytest.approx(2 / 5)
     # Within category 4 a class costs H(2/3, 1/3) nats, within the others none.
     classes = -2 * 0.4 * math.log(0.4) - 0.2 * math.log(0.2)
@@ -375,3 +375,37 @@ def test_batch_statistics_change_batch_norm_only(options):
         in_training = {type(m) for m in generator.modules() if m.training}
         assert in_training == {nn.BatchNorm1d, nn.BatchNorm2d}
         assert not any(module.training for module in discriminator.modules())
+
+
+# What Q says of real images.
+
+READ = CodeLayout(noise=4, categorical=(3,), continuous=2)
+
+
+class BrightnessReader(Discriminator):
+    """A recognition network whose continuous codes are the means of an image's two halves."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def recognise(self, images):
+        halves = images.unflatten(3, (2, -1)).mean(dim=(1, 2, 4))
+        return torch.cat([torch.full((len(images), 3), 9.0), halves, halves * 0], dim=1)
+
+
+def test_codes_are_qs_means_of_the_continuous_codes_in_the_data_sets_range():
+    images = torch.zeros(5, 1, 6, 8, dtype=torch.uint8)
+    images[3, :, :, 4:] = 255
+    codes = recognise_images(BrightnessReader(), READ, images, (-1.0, 1.0)).mean
+    assert codes.tolist() == [[-1, -1]] * 3 + [[-1, 1]] + [[-1, -1]]
+
+
+def test_more_images_than_a_batch_keep_their_order(options):
+    discriminator = build_networks(TABLES["mnist"], READ, options, seed=0)[1].eval()
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (1003, 1, 28, 28), generator=rng, dtype=torch.uint8)
+    codes = recognise_images(discriminator, READ, images, (0.0, 1.0)).mean
+    assert codes.shape == (1003, 2)
+    alone = recognise_images(discriminator, READ, images[1001:], (0.0, 1.0)).mean
+    np.testing.assert_allclose(codes[1001:], alone, atol=1e-5)
