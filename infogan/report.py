@@ -172,7 +172,7 @@ def document(
             f"**A stand-in.** These images are rendered here, with known factors, to measure a "
             f"claim that the paper makes on {data_set.stands_in_for}; they are not its images."
         )
-    if warnings := _warnings(runs, params):
+    if warnings := _warnings(runs, params, classifier["frechet_floor"]):
         parts += ["## Warnings", warnings]
     claims = results.claims_table(measured, params.dataset)
     if claims.rows:
@@ -253,11 +253,11 @@ def _shown(value: object) -> str:
     return json.dumps(value) if not isinstance(value, str) else value
 
 
-def _warnings(runs: list[Run], params: Params) -> str:
+def _warnings(runs: list[Run], params: Params, floor: float) -> str:
     """One line for each sign, in any run, that its training went wrong."""
     found = {
         f"{run.objective}-{run.seed}": symptoms(
-            metrics, run.record.get("contingency"), run.grids, params.codes.layout.names
+            metrics, run.record.get("contingency"), run.grids, params.codes.layout.names, floor
         )
         for run, metrics in zip(runs, all_metrics(runs).values(), strict=True)
     }

@@ -102,7 +102,7 @@ def test_a_run_that_is_not_there_is_named(tmp_path):
 
 def written(run: Run, make_params) -> str:
     params = make_params({"codes.categorical": [2], "seeds": [run.seed]})
-    classifier = {"accuracy_test": 1, "num_test": 9, "frechet_floor": 0}
+    classifier = {"accuracy_test": 1, "num_test": 9, "frechet_floor": 0.3}
     return document([run], params, DATASETS[params.dataset], classifier, [])
 
 

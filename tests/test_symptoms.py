@@ -3,9 +3,16 @@ import math
 import numpy as np
 import pytest
 
-from infogan.symptoms import is_constant, symptoms, unbalanced_categories, unmeasured
+from infogan.symptoms import (
+    is_constant,
+    symptoms,
+    unbalanced_categories,
+    unlike_the_data,
+    unmeasured,
+)
 
-HEALTHY = {"nmi": 0.9, "bound_cont_nats": -0.3}
+FLOOR = 0.3
+HEALTHY = {"nmi": 0.9, "frechet_classifier": 2.5, "bound_cont_nats": -0.3}
 
 
 def changing_grid(by: int = 255) -> np.ndarray:
@@ -21,12 +28,12 @@ def test_a_healthy_run_has_no_symptoms():
         "c2": changing_grid(),
         "samples": np.zeros_like(changing_grid()),
     }
-    assert symptoms(HEALTHY, [[90, 10], [12, 88]], grids, ["c1", "c2"]) == []
+    assert symptoms(HEALTHY, [[90, 10], [12, 88]], grids, ["c1", "c2"], FLOOR) == []
 
 
 def test_all_signs_of_a_run_are_told():
     grids = {"c1": changing_grid(), "c2": np.zeros_like(changing_grid())}
-    assert symptoms(HEALTHY | {"ari": math.nan}, [[96, 0], [2, 2]], grids, ["c1", "c2"]) == [
+    assert symptoms(HEALTHY | {"ari": math.nan}, [[96, 0], [2, 2]], grids, ["c1", "c2"], FLOOR) == [
         "ari is nan",
         "Q puts 96.0% of the test images into category 0 of c1",
         "c2 does not change the images",
@@ -34,7 +41,7 @@ def test_all_signs_of_a_run_are_told():
 
 
 def test_a_layout_without_categories_has_none_to_collapse():
-    assert symptoms(HEALTHY, None, {"c1": changing_grid()}, ["c1"]) == []
+    assert symptoms(HEALTHY, None, {"c1": changing_grid()}, ["c1"], FLOOR) == []
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
@@ -72,3 +79,11 @@ def test_rows_that_differ_from_each_other_alone_are_constant():
         + np.arange(0, 90, 30, np.uint8)[:, None, None, None, None]
     )
     assert is_constant(grid)
+
+
+def test_images_of_noise_are_named_and_those_of_a_poor_run_are_not():
+    assert unlike_the_data(58.77, FLOOR) == [
+        "the images are nothing like the data: Frechet distance 58.8"
+    ]
+    assert unlike_the_data(2.5, FLOOR) == []
+    assert unlike_the_data(math.nan, FLOOR) == []
