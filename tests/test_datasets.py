@@ -128,8 +128,11 @@ def test_an_entry_of_the_registry_names_only_things_that_exist(name):
     assert data_set.reader in READERS
     assert data_set.networks in TABLES
     assert {source.partition(":")[0] for source in data_set.sources} <= FETCHERS.keys()
-    assert set(data_set.split_sizes) == set(SPLITS)
-    assert len(set(data_set.class_names)) == data_set.num_classes == 10
+    assert set(data_set.split_sizes) in (set(SPLITS), set())
+    # How many images there are is open only where a person may bring any.
+    assert data_set.split_sizes or None in data_set.files.values()
+    names = data_set.class_names or [factor.name for factor in data_set.factors]
+    assert len(set(names)) == len(names) > 0
 
 
 def test_checking_a_file_of_the_size_of_mnist_takes_under_0_3_seconds(tmp_path):
