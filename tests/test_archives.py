@@ -6,7 +6,6 @@ import zipfile
 
 import numpy as np
 import pytest
-from PIL import Image
 from scipy.io import savemat
 
 from infogan.archives import (
@@ -18,12 +17,7 @@ from infogan.archives import (
     read_svhn,
 )
 from infogan.errors import InfoGANError
-
-
-def picture_bytes(pixels, kind="PNG"):
-    contents = io.BytesIO()
-    Image.fromarray(pixels).save(contents, kind)
-    return contents.getvalue()
+from tests.miniatures import picture_bytes
 
 
 def framed(inner, height, width, border):
