@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from infogan.augmentation import random_map
+from infogan.augmentation import draw_maps, random_map
 from infogan.codes import CodeLayout, Recognition, sample, split_recognition
 from infogan.datasets import lookup, scale, unscale
 from infogan.errors import InfoGANError
@@ -100,16 +100,13 @@ class Game:
         """L_I of the categorical and of the continuous codes, in nats."""
         return bounds(self.layout, latents, q, learned_std=self.params.codes.learned_std)
 
-    def bounds_for_d(
-        self,
-        latents: Float[Tensor, "batch latent"],
-        discriminator: Discriminator,
-        features: Float[Tensor, "batch feature"],
-    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-        """The bounds in D's step, where the trunk learns them only if the objective says so."""
+    def recognise_for_d(
+        self, discriminator: Discriminator, features: Float[Tensor, "batch feature"]
+    ) -> Recognition:
+        """Q(c|x) in D's step, from which the trunk learns only if the objective says so."""
         if not self.objective.trunk_learns_bound:
             features = features.detach()
-        return self.bounds(latents, self.recognise(discriminator, features))
+        return self.recognise(discriminator, features)
 
     def map(
         self, images: Float[Tensor, "batch channel height width"], rng: torch.Generator
@@ -155,14 +152,12 @@ def train_step(
     real_logits = discriminator.decide(real_features, real_labels).float()
     features = discriminator.trunk(fake_images.detach())
     fake_logits = discriminator.decide(features, game.labels_of(latents)).float()
-    categorical, continuous = game.bounds_for_d(latents, discriminator, features)
-    learned = categorical
-    if game.objective.categories_from_maps and game.layout.categorical:
-        # Deviation: a category that a small map could change is not to be one.
-        mapped_features = discriminator.trunk(game.map(fake_images.detach(), rng))
-        learned, _ = game.bounds_for_d(latents, discriminator, mapped_features)
+    q = game.recognise_for_d(discriminator, features)
+    learned = categorical, continuous = game.bounds(latents, q)
+    if game.objective.learns_from_maps_of_fakes:
+        learned = bounds_on_maps(discriminator, game, latents, fake_images.detach(), q, rng)
     real_fake_loss = discriminator_loss(real_logits, fake_logits)
-    loss = real_fake_loss - game.weigh(learned, continuous)
+    loss = real_fake_loss - game.weigh(*learned)
     if game.objective.learns_from_real_images and game.layout.categorical:
         loss = loss + real_image_loss(discriminator, game, real_images, real_features, rng)
     players.discriminator_weights.descend(loss)
@@ -186,6 +181,35 @@ def train_step(
     if game.layout.continuous:
         measures["bound_cont_nats"] = continuous
     return {name: value.detach() for name, value in measures.items()}
+
+
+def bounds_on_maps(
+    discriminator: Discriminator,
+    game: Game,
+    latents: Float[Tensor, "batch latent"],
+    fake_images: Float[Tensor, "batch channel height width"],
+    q: Recognition,
+    rng: torch.Generator,
+) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+    """Deviation: the bounds in D's step, where Q reads codes off small maps of the fake images.
+
+    A category that such a map could change is not to be one. The first continuous code is to move
+    by as much as a map leans the image, the second by as much as it widens it, in the objective's
+    units. Codes for which the objective says neither are read as `q` reads them, off the images
+    as they are.
+    """
+    objective, layout = game.objective, game.layout
+    draw = draw_maps(fake_images, game.params.maps.limits, rng)
+    mapped_images = draw(fake_images.float()).to(fake_images.dtype)
+    mapped = game.recognise_for_d(discriminator, discriminator.trunk(mapped_images))
+    moved, mean, log_std = latents.clone(), q.mean.clone(), q.log_std.clone()
+    units = (objective.code_slant, objective.code_width)[: layout.continuous]
+    for code, (unit, change) in enumerate(zip(units, (draw.lean, draw.stretch), strict=False)):
+        if unit > 0:
+            moved[:, layout.continuous_slice.start + code] += change / unit
+            mean[:, code], log_std[:, code] = mapped.mean[:, code], mapped.log_std[:, code]
+    logits = mapped.logits if objective.categories_from_maps else q.logits
+    return game.bounds(moved, Recognition(logits, mean, log_std))
 
 
 def real_image_loss(

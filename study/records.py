@@ -111,7 +111,15 @@ def is_on_record(experiment: Experiment, folder: Path) -> bool:
         contents = json.loads((folder / experiment.name / "record.json").read_text())
     except (OSError, ValueError):
         return False
-    return bool(contents.get("parameters") == experiment.parameters)
+    return _same(contents.get("parameters", {}), experiment.parameters)
+
+
+def _same(recorded: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether parameters are equal, where one that came after the record counts as off."""
+    newer = wanted.keys() - recorded.keys()
+    return recorded | {key: wanted[key] for key in newer} == wanted and not any(
+        wanted[key] for key in newer
+    )
 
 
 def load_records(folder: Path) -> list[Record]:

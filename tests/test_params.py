@@ -91,7 +91,13 @@ def test_a_preset_of_mnist_keeps_the_papers_lambdas(name):
 def test_a_preset_of_the_papers_has_none_of_our_additions(path):
     preset = load_params(path)
     assert (preset.lambda_information, preset.lambda_consistency) == (0.0, 0.0)
+    assert not (preset.categories_from_maps or preset.tells_codes)
     assert preset.training.fresh_latents
+
+
+def test_maps_may_turn_by_any_angle_where_they_tell_the_codes_nothing(load):
+    free = changed("code_slant", 0).replace("code_width: 0.", "code_width: 0.0  # 0.")
+    assert load(free.replace("  rotation: 0.35", "  rotation: 3.1")).maps.rotation == 3.1
 
 
 def test_network_options_are_the_sections_values(load):
@@ -209,6 +215,10 @@ REFUSED = [
     ("lambda_disc", ".nan", "nan", "finite"),
     ("lambda_cont", "-.inf", "-inf", ""),
     ("bound_trains_trunk", "1", "1", "boolean"),
+    ("code_slant", "-0.1", "-0.1", "0"),
+    ("code_width", ".inf", "inf", "finite"),
+    ("maps.thickness", "1.01", "1.01", "1"),
+    ("maps.rotation", "1.58", "1.58", "less than a quarter turn"),
     ("codes.noise", "-1", "-1", "0"),
     ("codes.noise_prior", "gaussian", "'gaussian'", "'uniform' or 'normal'"),
     ("codes.categorical", "10", "10", "list"),

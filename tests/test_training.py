@@ -5,10 +5,11 @@ from itertools import islice, pairwise
 
 import pytest
 import torch
+from torch.distributions import Normal
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, gaussian_nll_loss
 
-from infogan.augmentation import random_map
-from infogan.codes import sample
+from infogan.augmentation import draw_maps, random_map
+from infogan.codes import sample, split_continuous
 from infogan.datasets import scale
 from infogan.errors import InfoGANError
 from infogan.losses import inconsistency, information
@@ -20,6 +21,7 @@ from infogan.runtime import Backend
 from infogan.snapshot import Interrupted, Snapshots
 from infogan.training import (
     Game,
+    bounds_on_maps,
     film_steps,
     make_players,
     real_image_loss,
@@ -45,6 +47,8 @@ def objective_of(
     generator=True,
     trunk=True,
     maps=False,
+    slant=0.0,
+    width=0.0,
     labels=False,
 ):
     return Objective(
@@ -55,6 +59,8 @@ def objective_of(
         generator_learns_bound=generator,
         trunk_learns_bound=trunk,
         categories_from_maps=maps,
+        code_slant=slant,
+        code_width=width,
         labels_given=labels,
     )
 
@@ -871,26 +877,28 @@ def test_filming_leaves_the_training_as_it_is(make_params, backend, digit_images
     assert same_networks(often.discriminator, once.discriminator)
 
 
-# Categories learned from maps of the fake images.
+# Codes learned from maps of the fake images.
 
 
-def test_categories_from_maps_are_the_bound_on_mapped_fakes_in_ds_step_alone(make_params, backend):
+def test_codes_from_maps_are_the_bound_on_mapped_fakes_in_ds_step_alone(make_params, backend):
     # With both players still, the logged bound is that on the unmapped images either way.
     params = make_params({"networks.init_std": 0.3})
     measures = []
-    for maps in (False, True):
+    for objective in (objective_of(), objective_of(maps=True, slant=0.4, width=0.3)):
         players = make_players(TABLES["mnist"], params, 0, backend)
-        game = Game(params, objective_of(maps=maps), backend)
+        game = Game(params, objective, backend)
         measures.append(train_step(players, game, real_batch(), seeded(1)))
     for name in ("bound_cat_nats", "bound_cont_nats", "discriminator_loss"):
         assert torch.equal(measures[0][name], measures[1][name])
 
 
 def test_maps_change_what_q_learns_and_nothing_where_they_move_nothing(play):
-    still = {f"maps.{kind}": 0.0 for kind in ("rotation", "shear", "scale", "shift", "elastic")}
+    kinds = ("rotation", "shear", "scale", "shift", "elastic", "thickness")
+    still = {f"maps.{kind}": 0.0 for kind in kinds}
+    objective = objective_of(maps=True, slant=0.4, width=0.3)
     plain, _ = play(objective_of(), still, still="generator")
-    same, _ = play(objective_of(maps=True), still, still="generator")
-    mapped, _ = play(objective_of(maps=True), still="generator")
+    same, _ = play(objective, still, still="generator")
+    mapped, _ = play(objective, still="generator")
     # The sum of a second pass differs from the first in its rounding alone.
     difference = weights(same.discriminator.trunk) - weights(plain.discriminator.trunk)
     assert difference.abs().median() < 1e-5
@@ -907,6 +915,37 @@ def test_the_bound_on_maps_reaches_the_trunk_only_if_it_learns_the_bound(play, t
     )
     same = torch.equal(weights(players.discriminator.trunk), weights(without.discriminator.trunk))
     assert same == (not trunk)
+
+
+@pytest.mark.parametrize("num_codes", [0, 1, 2, 3])
+@pytest.mark.parametrize(
+    ("categories", "slant", "width"),
+    [(True, 0.0, 0.0), (False, 0.4, 0.0), (False, 0.0, 0.3), (True, 0.4, 0.3)],
+)
+def test_a_code_is_read_off_the_map_moved_by_what_the_map_does_or_off_the_image(
+    make_params, backend, num_codes, categories, slant, width
+):
+    params = make_params({"networks.init_std": 0.3, "codes.continuous": num_codes})
+    objective = objective_of(maps=categories, slant=slant, width=width)
+    players = make_players(TABLES["mnist"], params, 0, backend)
+    game, layout = Game(params, objective, backend), params.codes.layout
+    latents, images = game.sample_latents(seeded()), real_batch()
+    q = game.recognise(players.discriminator, players.discriminator.trunk(images))
+    found = bounds_on_maps(players.discriminator, game, latents, images, q, seeded(1))
+
+    draw = draw_maps(images, params.maps.limits, seeded(1))
+    mapped = game.recognise(players.discriminator, players.discriminator.trunk(draw(images)))
+    codes, log_2 = split_continuous(layout, latents), math.log(2)
+    categorical, _ = game.bounds(latents, mapped if categories else q)
+    continuous = torch.zeros(())
+    for code in range(num_codes):
+        change, unit = [(draw.lean, slant), (draw.stretch, width), (None, 0.0)][code]
+        target = codes[:, code] + change / unit if unit else codes[:, code]
+        read = mapped if unit else q
+        density = Normal(read.mean[:, code], read.log_std[:, code].exp()).log_prob(target)
+        continuous = continuous + density.mean() + log_2
+    assert found[0].item() == pytest.approx(categorical.item(), rel=1e-5)
+    assert found[1].item() == pytest.approx(continuous.item(), rel=1e-5)
 
 
 # Labels.
