@@ -19,6 +19,7 @@ from study.records import collect, is_on_record, load_records
 
 RECIPES = Path("study/experiments.yaml")
 RECORDS = Path("reports/study")
+README = Path("README.md")
 SECONDS_BETWEEN_LOOKS = 5.0
 
 
@@ -55,7 +56,7 @@ def unfinished() -> int:
 
 
 def write_report(recipes: dict[str, Recipe]) -> None:
-    """reports/study.md, its figures, and the table of all runs, from the records."""
+    """reports/study.md, its figures, the table of all runs and the README's, from the records."""
     records = load_records(RECORDS)
     if not records:
         raise InfoGANError(f"{RECORDS}: no records; run `python -m study run`, then collect")
@@ -66,6 +67,7 @@ def write_report(recipes: dict[str, Recipe]) -> None:
     write_file(RECORDS / "runs.csv", report.table(records).to_csv())
     text = report.document(records, recipes, list(pictures))
     write_file(RECORDS.with_suffix(".md"), text)
+    write_file(README, report.readme_with_table(README.read_text(), records, recipes))
     print(f"study: {RECORDS.with_suffix('.md')} from {len(records)} records")
 
 

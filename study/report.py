@@ -11,6 +11,7 @@ from PIL import Image
 from infogan import figures, results
 from infogan.datasets import lookup
 from infogan.document import Block, Table, markdown
+from infogan.errors import InfoGANError
 from study.experiments import Recipe
 from study.records import Record
 
@@ -22,6 +23,18 @@ HEADLINE = (
     *("digit_kept", "digit_kept_extrapolated", "warp_residual", "frechet_classifier"),
     *("bound_cat_settling_step", "generator_loss_settling_step", "settling_ratio"),
 )
+# The README's table: what is claimed, the paper's value, the metric.
+README_ROWS = (
+    ("c1 classifies digits, matched one-to-one", "0.95", "accuracy_matched"),
+    ("L_I of c1 reaches ln 10 = 2.30 nats", "2.28; GAN: 0.05", "bound_cat_nats"),
+    ("changing c1 changes the digit", "by eye", "accuracy_generated"),
+    ("a continuous code turns the digit", "by eye", "slant_spearman"),
+    ("... by this share of the slant within a digit", "by eye", "slant_share"),
+    ("a continuous code widens the digit", "by eye", "width_spearman"),
+    ("... by this share of the width within a digit", "by eye", "width_share"),
+    ("Frechet distance to real images", "-", "frechet_classifier"),
+)
+README_MARKS = ("<!-- Made by `python -m study report`: -->", "<!-- until here. -->")
 ABLATION_METRICS = (
     *("accuracy_matched", "accuracy_generated", "bound_cat_nats", "slant_share", "width_share"),
     "frechet_classifier",
@@ -117,6 +130,22 @@ def _told(records: list[Record], recipes: dict[str, Recipe]) -> list[Block]:
         "its continuous codes (`code_slant`, `code_width`); whether codes come to mean them by "
         "themselves is to be read in the other columns."
     ]
+
+
+def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recipe]) -> str:
+    """The README with its table of the main recipes made anew."""
+    begin, end = README_MARKS
+    if text.count(begin) != 1 or text.count(end) != 1:
+        raise InfoGANError(f"README.md: expected the lines {begin} and {end} once; restore them")
+    by_recipe = metrics_by_recipe(records, recipes)
+    measured = {name: runs for name, runs in by_recipe.items() if recipes[name].part == "main"}
+    rows = []
+    for claim, paper, metric in README_ROWS:
+        values = (results.values_over_seeds(runs, metric) for runs in measured.values())
+        rows.append((claim, f"`{metric}`", paper, *map(results.spread, values)))
+    header = ("Claim of the paper", "Metric", "Paper", *(f"`{name}`" for name in measured))
+    before, after = text.split(begin)[0], text.split(end)[1]
+    return f"{before}{begin}\n{markdown([Table(header, rows)])}{end}{after}"
 
 
 def metrics_by_recipe(

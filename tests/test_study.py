@@ -12,7 +12,7 @@ from infogan.params import Params, load_params
 from infogan.traversal import grid_image
 from study.experiments import experiments, load_recipes
 from study.records import Record, is_on_record, load_records
-from study.report import document, metrics_by_recipe, table, tiles
+from study.report import README_MARKS, document, metrics_by_recipe, readme_with_table, table, tiles
 from tests.imports import ROOT
 
 BASE = ROOT / "params.yaml"
@@ -102,6 +102,12 @@ def test_the_committed_study_is_well_formed(monkeypatch):
     assert len(set(names)) == len(names)
 
 
+def test_the_readme_shows_the_committed_records():
+    recipes = load_recipes(ROOT / "study" / "experiments.yaml")
+    text = (ROOT / "README.md").read_text()
+    assert readme_with_table(text, load_records(ROOT / "reports" / "study"), recipes) == text
+
+
 # Records and report.
 
 
@@ -164,6 +170,27 @@ def test_the_report_names_the_recipes_that_tell_what_codes_mean(recipes):
         name: recipe.model_copy(update={"objective": "gan"}) for name, recipe in recipes.items()
     }
     assert "no findings about" not in document(records, control, [])
+
+
+def test_the_readme_gets_a_table_of_the_main_recipes_between_its_marks(recipes):
+    records = [
+        make_record("ours", 0, 0.98),
+        make_record("ours", 1, 0.9),
+        make_record("small", 0, 1),
+    ]
+    begin, end = README_MARKS
+    made = readme_with_table(f"before\n{begin}\nold\n{end}\nafter\n", records, recipes)
+    assert made.startswith(f"before\n{begin}\n| Claim of the paper | Metric | Paper | `ours` |\n")
+    assert made.endswith(f"|\n{end}\nafter\n")
+    assert "0.940 ± 0.057 (n = 2)" in made
+    assert "old" not in made
+    assert readme_with_table(made, records, recipes) == made
+
+
+@pytest.mark.parametrize("text", ["", README_MARKS[0], 2 * "".join(README_MARKS)])
+def test_a_readme_without_the_marks_is_refused(recipes, text):
+    with pytest.raises(InfoGANError, match="restore"):
+        readme_with_table(text, [make_record("ours", 0, 0.98)], recipes)
 
 
 def test_other_experiments_have_claims_and_seeds_of_their_own(tmp_path):
