@@ -26,6 +26,7 @@ class Objective:
     categories_from_maps: bool
     code_slant: float  # radians
     code_width: float  # log of a factor
+    code_thickness: float  # share of a pixel
     labels_given: bool  # D judges an image together with its label, and c1 is the fake one's
 
     @property
@@ -34,9 +35,9 @@ class Objective:
         return self.lambda_information > 0 or self.lambda_consistency > 0
 
     @property
-    def learns_from_maps_of_fakes(self) -> bool:
-        """Whether Q is also trained on maps of fake images."""
-        return self.categories_from_maps or self.code_slant > 0 or self.code_width > 0
+    def tells_codes(self) -> bool:
+        """Whether Q is told what leaning or widening does to the continuous codes."""
+        return self.code_slant > 0 or self.code_width > 0
 
 
 def _infogan(params: Params) -> Objective:
@@ -51,6 +52,7 @@ def _infogan(params: Params) -> Objective:
         categories_from_maps=params.categories_from_maps,
         code_slant=params.code_slant,
         code_width=params.code_width,
+        code_thickness=params.code_thickness,
         labels_given=False,
     )
 
@@ -67,6 +69,7 @@ def _gan(params: Params) -> Objective:
         categories_from_maps=False,
         code_slant=0.0,
         code_width=0.0,
+        code_thickness=0.0,
         labels_given=False,
     )
 

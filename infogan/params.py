@@ -4,7 +4,6 @@ Every key is required and none is unknown: a file that loads is complete. YAML i
 of YAML 1.2, as DVC writes it, so `1e-05` is a number and `yes` a string.
 """
 
-import math
 import re
 import reprlib
 from pathlib import Path
@@ -97,7 +96,6 @@ class Maps(_Section):
     scale: Fraction
     shift: Weight
     elastic: Weight
-    thickness: Annotated[float, Field(ge=0, le=1)]
 
     @property
     def limits(self) -> MapLimits:
@@ -161,8 +159,9 @@ class Params(_Section):
     lambda_consistency: Weight
     bound_trains_trunk: bool
     categories_from_maps: bool
-    code_slant: Weight
-    code_width: Weight
+    code_slant: Annotated[float, Field(ge=0, le=0.7)]  # twice that is the most an image is leant
+    code_width: Annotated[float, Field(ge=0, le=2)]
+    code_thickness: Annotated[float, Field(ge=0, le=1)]
     codes: Codes
     networks: Networks
     training: Training
@@ -192,9 +191,6 @@ class Params(_Section):
         if "cgan" in self.objectives and self.codes.categorical[:1] != [num_classes]:
             expected = f"{num_classes} first, one category per label of {self.dataset}, for cgan"
             raise _Problem("codes.categorical", self.codes.categorical, expected)
-        if self.tells_codes and self.maps.rotation >= math.pi / 2:
-            expected = "less than a quarter turn, 1.57, where code_slant or code_width is above 0"
-            raise _Problem("maps.rotation", self.maps.rotation, expected)
         for key in ("rotation", "shear", "scale", "shift") if data_set.factors else ():
             if value := getattr(self.classifier, key):
                 expected = f"0, since a map would change the factors of {self.dataset}"

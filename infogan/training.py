@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from infogan.augmentation import draw_maps, random_map
+from infogan.augmentation import code_map, random_map
 from infogan.codes import CodeLayout, Recognition, sample, split_recognition
 from infogan.datasets import lookup, scale, unscale
 from infogan.errors import InfoGANError
@@ -153,11 +153,16 @@ def train_step(
     features = discriminator.trunk(fake_images.detach())
     fake_logits = discriminator.decide(features, game.labels_of(latents)).float()
     q = game.recognise_for_d(discriminator, features)
-    learned = categorical, continuous = game.bounds(latents, q)
-    if game.objective.learns_from_maps_of_fakes:
-        learned = bounds_on_maps(discriminator, game, latents, fake_images.detach(), q, rng)
+    learned_categorical, learned_continuous = categorical, continuous = game.bounds(latents, q)
+    if game.objective.categories_from_maps and game.layout.categorical:
+        # Deviation: a category that a small map could change is not to be one.
+        mapped_features = discriminator.trunk(game.map(fake_images.detach(), rng))
+        mapped_q = game.recognise_for_d(discriminator, mapped_features)
+        learned_categorical, _ = game.bounds(latents, mapped_q)
+    if game.objective.tells_codes and game.layout.continuous:
+        learned_continuous = told_bound(discriminator, game, latents, fake_images.detach(), q, rng)
     real_fake_loss = discriminator_loss(real_logits, fake_logits)
-    loss = real_fake_loss - game.weigh(*learned)
+    loss = real_fake_loss - game.weigh(learned_categorical, learned_continuous)
     if game.objective.learns_from_real_images and game.layout.categorical:
         loss = loss + real_image_loss(discriminator, game, real_images, real_features, rng)
     players.discriminator_weights.descend(loss)
@@ -183,33 +188,32 @@ def train_step(
     return {name: value.detach() for name, value in measures.items()}
 
 
-def bounds_on_maps(
+def told_bound(
     discriminator: Discriminator,
     game: Game,
     latents: Float[Tensor, "batch latent"],
     fake_images: Float[Tensor, "batch channel height width"],
     q: Recognition,
     rng: torch.Generator,
-) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """Deviation: the bounds in D's step, where Q reads codes off small maps of the fake images.
+) -> Float[Tensor, ""]:
+    """Deviation: L_I of the continuous codes where Q is told what leaning and widening do to them.
 
-    A category that such a map could change is not to be one. The first continuous code is to move
-    by as much as a map leans the image, the second by as much as it widens it, in the objective's
-    units. Codes for which the objective says neither are read as `q` reads them, off the images
-    as they are.
+    Q reads the first code off an image that was leant, moved by as much, and the second off the
+    same image widened; a code that is told nothing, off the image as it is, of which `q` knows.
     """
     objective, layout = game.objective, game.layout
-    draw = draw_maps(fake_images, game.params.maps.limits, rng)
-    mapped_images = draw(fake_images.float()).to(fake_images.dtype)
-    mapped = game.recognise_for_d(discriminator, discriminator.trunk(mapped_images))
+    units = (objective.code_slant, objective.code_width)
+    limits = game.params.maps.limits
+    images, moves = code_map(fake_images.float(), *units, objective.code_thickness, limits, rng)
+    mapped_features = discriminator.trunk(images.to(game.backend.precision))
+    mapped_q = game.recognise_for_d(discriminator, mapped_features)
     moved, mean, log_std = latents.clone(), q.mean.clone(), q.log_std.clone()
-    units = (objective.code_slant, objective.code_width)[: layout.continuous]
-    for code, (unit, change) in enumerate(zip(units, (draw.lean, draw.stretch), strict=False)):
+    for code, unit in enumerate(units[: layout.continuous]):
         if unit > 0:
-            moved[:, layout.continuous_slice.start + code] += change / unit
-            mean[:, code], log_std[:, code] = mapped.mean[:, code], mapped.log_std[:, code]
-    logits = mapped.logits if objective.categories_from_maps else q.logits
-    return game.bounds(moved, Recognition(logits, mean, log_std))
+            moved[:, layout.continuous_slice.start + code] += moves[:, code]
+            mean[:, code], log_std[:, code] = mapped_q.mean[:, code], mapped_q.log_std[:, code]
+    _, continuous = game.bounds(moved, Recognition(q.logits, mean, log_std))
+    return continuous
 
 
 def real_image_loss(

@@ -4,11 +4,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from infogan.augmentation import MapLimits, draw_maps, random_map, thicken
+from infogan.augmentation import LARGEST_MOVE, MapLimits, code_map, random_map, thicken
 from infogan.morphometrics import measure_lean
 
 NONE = MapLimits(rotation=0.0, shear=0.0, scale=0.0, shift=0.0)
-ALL = MapLimits(rotation=0.3, shear=0.2, scale=0.1, shift=0.15, elastic=0.05, thickness=0.5)
+ALL = MapLimits(rotation=0.3, shear=0.2, scale=0.1, shift=0.15, elastic=0.05)
 NUM = 400
 
 
@@ -127,9 +127,9 @@ def test_between_the_points_of_the_mesh_elastic_is_smooth_and_not_affine():
     assert (curvature > 1e-3).all()
 
 
-def test_without_elastic_and_thickness_nothing_more_is_drawn():
+def test_without_elastic_nothing_more_is_drawn():
     rngs = seeded(), seeded()
-    random_map(torch.zeros(3, 1, 8, 8), replace(ALL, elastic=0.0, thickness=0.0), rngs[0])
+    random_map(torch.zeros(3, 1, 8, 8), replace(ALL, elastic=0.0), rngs[0])
     torch.empty(3, 6).uniform_(generator=rngs[1])
     assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
 
@@ -168,82 +168,86 @@ def test_images_keep_their_shape_and_are_not_written_to():
     assert torch.equal(images, before)
 
 
-def drawn(shape, limits, num=200):
-    """Large images of one shape, before and after a map each, and what the maps do."""
+# Maps that move codes.
+
+
+def moved(shape, slant=0.0, width=0.0, thickness=0.0, limits=NONE, num=200):
+    """Many copies of one large image, mapped, and the moves of the two codes."""
     images = shape.expand(num, 1, *shape.shape)
-    maps = draw_maps(images, limits, seeded(3))
-    return images[:, 0].numpy(), maps(images)[:, 0].numpy(), maps
+    mapped, moves = code_map(images, slant, width, thickness, limits, seeded(3))
+    return mapped[:, 0], moves
 
 
-AFFINE = replace(NONE, rotation=0.35, shear=0.5, scale=0.25)
-
-
-def test_lean_is_how_far_a_map_tips_an_upright_bar_to_the_right():
-    bar = torch.zeros(120, 120)
-    bar[30:90, 58:62] = 1
-    _, mapped, maps = drawn(bar, AFFINE)
-    shear = torch.as_tensor(measure_lean(mapped).shear)
-    assert maps.lean.abs().max() > 0.6
-    assert torch.allclose(torch.atan(shear.float()), maps.lean, atol=0.02)
-
-
-def test_stretch_is_the_log_of_how_much_a_map_widens_what_stands_upright():
-    # The spread of ink across, once the lean is taken off: var(x) - cov(x, y)^2 / var(y).
-    tall = torch.zeros(160, 160)
+@pytest.fixture
+def tall():
+    """An upright ellipse, so tall that its widest places are at one height."""
     y, x = torch.meshgrid(torch.arange(160) - 79.5, torch.arange(160) - 79.5, indexing="ij")
-    tall[(x / 9) ** 2 + (y / 50) ** 2 < 1] = 1
-    plain, mapped, maps = drawn(tall, AFFINE)
-
-    def spread(images):
-        weights = torch.as_tensor(images)
-        weights = weights / weights.sum(dim=(1, 2), keepdim=True)
-        xx, xy, yy = ((weights * v).sum(dim=(1, 2)) for v in (x * x, x * y, y * y))
-        return (xx - xy**2 / yy).sqrt()
-
-    assert maps.stretch.max() > 0.2
-    assert torch.allclose((spread(mapped) / spread(plain)).log(), maps.stretch, atol=0.01)
+    return ((x / 9) ** 2 + (y / 50) ** 2 < 1).float()
 
 
-def test_neither_shift_nor_mesh_nor_thickness_counts_as_lean_or_stretch():
-    maps = draw_maps(
-        torch.zeros(9, 1, 12, 12),
-        replace(NONE, shift=0.3, elastic=0.2, thickness=1.0),
-        seeded(),
+def spread_across(images):
+    """The standard deviation of ink across, in pixels, once its lean is taken off."""
+    places = torch.arange(images.shape[-1]) - (images.shape[-1] - 1) / 2
+    x, y = places[None, None, :], places[None, :, None]
+    weights = images / images.sum(dim=(1, 2), keepdim=True)
+    xx, xy, yy = ((weights * v).sum(dim=(1, 2)) for v in (x * x, x * y, y * y))
+    return (xx - xy**2 / yy).sqrt()
+
+
+def test_moves_are_uniform_as_far_as_the_paper_shows(tall):
+    _, moves = moved(tall, num=NUM)
+    assert_uniform(moves[:, 0], LARGEST_MOVE)
+    assert_uniform(moves[:, 1], LARGEST_MOVE)
+    assert torch.corrcoef(moves.T)[0, 1].abs() < 0.25
+
+
+def test_the_first_code_moves_by_one_for_each_slant_that_a_map_leans_to_the_right(tall):
+    images, moves = moved(tall, slant=0.3, width=0.2, limits=replace(NONE, scale=0.2))
+    lean = torch.atan(torch.as_tensor(measure_lean(images.numpy()).shear))
+    assert torch.allclose(lean.float(), 0.3 * moves[:, 0], atol=0.02)
+
+
+def test_the_second_code_moves_by_one_for_each_exp_of_width_that_a_map_widens(tall):
+    images, moves = moved(tall, slant=0.3, width=0.2, limits=replace(NONE, scale=0.2))
+    widened = spread_across(images) / spread_across(tall[None])
+    assert torch.allclose(widened.log(), 0.2 * moves[:, 1], atol=0.02)
+
+
+def test_a_unit_of_zero_leaves_slant_or_width_as_it_is(tall):
+    leant, _ = moved(tall, slant=0.3)
+    widened, _ = moved(tall, width=0.2)
+    assert torch.allclose(spread_across(leant), spread_across(tall[None]), atol=0.1)
+    assert abs(measure_lean(widened.numpy()).shear).max() < 0.01
+
+
+def test_height_and_place_change_without_moving_a_code(tall):
+    images, _ = moved(tall, limits=replace(NONE, scale=0.2, shift=0.1))
+    heights = (images.amax(dim=2) > 0.5).sum(dim=1)
+    places = (
+        (images.amax(dim=1) > 0.5).float()
+        @ torch.arange(160.0)
+        / ((images.amax(dim=1) > 0.5).sum(dim=1))
     )
-    assert maps.lean.abs().max() == 0
-    assert maps.stretch.abs().max() == 0
+    assert heights.max() - heights.min() > 25
+    assert places.max() - places.min() > 10
+
+
+def test_strokes_gain_or_lose_up_to_the_thickness_on_each_side():
+    bar = torch.zeros(9, 15)
+    bar[:, 6:9] = 1
+    images, _ = moved(bar, thickness=0.6, num=NUM)
+    assert_uniform((images[:, 4].sum(dim=1) - 3) / 2, 0.6)
 
 
 def test_thickening_moves_each_pixel_towards_its_brightest_or_darkest_neighbour():
     image = torch.rand(1, 2, 6, 7, generator=seeded(1))
-    amounts = torch.tensor([1.0, -1.0, 0.0, 0.3, -0.3])
-    found = thicken(image.expand(5, -1, -1, -1), amounts)
+    found = thicken(image.expand(5, -1, -1, -1), torch.tensor([1.0, -1.0, 0.0, 0.3, -0.3]))
+    framed = torch.nn.functional.pad(image[0], (1, 1, 1, 1), value=torch.nan)
     around = torch.stack(
-        [
-            torch.nn.functional.pad(image, (1, 1, 1, 1), value=torch.nan)[..., r : r + 6, c : c + 7]
-            for r in range(3)
-            for c in range(3)
-        ]
+        [framed[..., row : row + 6, column : column + 7] for row in range(3) for column in range(3)]
     )
-    brightest, darkest = around.nan_to_num(-1).amax(0)[0], around.nan_to_num(2).amin(0)[0]
-    for row, target, share in (
-        (0, brightest, 1.0),
-        (1, darkest, 1.0),
-        (2, darkest, 0.0),
-        (3, brightest, 0.3),
-        (4, darkest, 0.3),
+    brightest, darkest = around.nan_to_num(-1).amax(dim=0), around.nan_to_num(2).amin(dim=0)
+    for index, (target, share) in enumerate(
+        [(brightest, 1.0), (darkest, 1.0), (darkest, 0.0), (brightest, 0.3), (darkest, 0.3)]
     ):
-        assert torch.allclose(found[row], image[0] + share * (target - image[0]), atol=1e-6)
-
-
-def test_thickness_is_uniform_up_to_its_limit():
-    maps = draw_maps(torch.zeros(NUM, 1, 8, 8), replace(NONE, thickness=0.6), seeded())
-    assert_uniform(maps.thickening, 0.6)
-
-
-def test_a_stroke_gains_or_loses_up_to_a_pixel_on_each_side():
-    bar = torch.zeros(9, 15)
-    bar[:, 6:9] = 1
-    _, mapped, maps = drawn(bar, replace(NONE, thickness=1.0))
-    width = torch.as_tensor(mapped)[:, 4].sum(dim=1)
-    assert torch.allclose(width, 3 + 2 * maps.thickening, atol=1e-4)
+        assert torch.allclose(found[index], image[0] + share * (target - image[0]), atol=1e-6)

@@ -8,7 +8,7 @@ import torch
 from torch.distributions import Normal
 from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, gaussian_nll_loss
 
-from infogan.augmentation import draw_maps, random_map
+from infogan.augmentation import code_map, random_map
 from infogan.codes import sample, split_continuous
 from infogan.datasets import scale
 from infogan.errors import InfoGANError
@@ -21,11 +21,11 @@ from infogan.runtime import Backend
 from infogan.snapshot import Interrupted, Snapshots
 from infogan.training import (
     Game,
-    bounds_on_maps,
     film_steps,
     make_players,
     real_image_loss,
     shuffled_batches,
+    told_bound,
     train,
     train_step,
 )
@@ -49,6 +49,7 @@ def objective_of(
     maps=False,
     slant=0.0,
     width=0.0,
+    thickness=0.0,
     labels=False,
 ):
     return Objective(
@@ -61,6 +62,7 @@ def objective_of(
         categories_from_maps=maps,
         code_slant=slant,
         code_width=width,
+        code_thickness=thickness,
         labels_given=labels,
     )
 
@@ -877,11 +879,10 @@ def test_filming_leaves_the_training_as_it_is(make_params, backend, digit_images
     assert same_networks(often.discriminator, once.discriminator)
 
 
-# Codes learned from maps of the fake images.
+# Categories learned from maps of the fake images.
 
 
-def test_codes_from_maps_are_the_bound_on_mapped_fakes_in_ds_step_alone(make_params, backend):
-    # With both players still, the logged bound is that on the unmapped images either way.
+def test_what_q_learns_from_maps_is_not_the_bound_that_is_logged(make_params, backend):
     params = make_params({"networks.init_std": 0.3})
     measures = []
     for objective in (objective_of(), objective_of(maps=True, slant=0.4, width=0.3)):
@@ -893,12 +894,10 @@ def test_codes_from_maps_are_the_bound_on_mapped_fakes_in_ds_step_alone(make_par
 
 
 def test_maps_change_what_q_learns_and_nothing_where_they_move_nothing(play):
-    kinds = ("rotation", "shear", "scale", "shift", "elastic", "thickness")
-    still = {f"maps.{kind}": 0.0 for kind in kinds}
-    objective = objective_of(maps=True, slant=0.4, width=0.3)
+    still = {f"maps.{kind}": 0.0 for kind in ("rotation", "shear", "scale", "shift", "elastic")}
     plain, _ = play(objective_of(), still, still="generator")
-    same, _ = play(objective, still, still="generator")
-    mapped, _ = play(objective, still="generator")
+    same, _ = play(objective_of(maps=True), still, still="generator")
+    mapped, _ = play(objective_of(maps=True), still="generator")
     # The sum of a second pass differs from the first in its rounding alone.
     difference = weights(same.discriminator.trunk) - weights(plain.discriminator.trunk)
     assert difference.abs().median() < 1e-5
@@ -917,35 +916,60 @@ def test_the_bound_on_maps_reaches_the_trunk_only_if_it_learns_the_bound(play, t
     assert same == (not trunk)
 
 
-@pytest.mark.parametrize("num_codes", [0, 1, 2, 3])
-@pytest.mark.parametrize(
-    ("categories", "slant", "width"),
-    [(True, 0.0, 0.0), (False, 0.4, 0.0), (False, 0.0, 0.3), (True, 0.4, 0.3)],
-)
-def test_a_code_is_read_off_the_map_moved_by_what_the_map_does_or_off_the_image(
-    make_params, backend, num_codes, categories, slant, width
+# Continuous codes that Q is told about.
+
+TOLD = [(0.4, 0.0), (0.0, 0.3), (0.4, 0.3)]
+
+
+@pytest.mark.parametrize("num_codes", [1, 2, 3])
+@pytest.mark.parametrize(("slant", "width"), TOLD)
+def test_a_told_code_is_read_off_the_map_with_its_move_and_another_off_the_image(
+    make_params, backend, num_codes, slant, width
 ):
     params = make_params({"networks.init_std": 0.3, "codes.continuous": num_codes})
-    objective = objective_of(maps=categories, slant=slant, width=width)
+    objective = objective_of(slant=slant, width=width, thickness=0.5)
     players = make_players(TABLES["mnist"], params, 0, backend)
     game, layout = Game(params, objective, backend), params.codes.layout
     latents, images = game.sample_latents(seeded()), real_batch()
     q = game.recognise(players.discriminator, players.discriminator.trunk(images))
-    found = bounds_on_maps(players.discriminator, game, latents, images, q, seeded(1))
+    found = told_bound(players.discriminator, game, latents, images, q, seeded(1))
 
-    draw = draw_maps(images, params.maps.limits, seeded(1))
-    mapped = game.recognise(players.discriminator, players.discriminator.trunk(draw(images)))
-    codes, log_2 = split_continuous(layout, latents), math.log(2)
-    categorical, _ = game.bounds(latents, mapped if categories else q)
-    continuous = torch.zeros(())
-    for code in range(num_codes):
-        change, unit = [(draw.lean, slant), (draw.stretch, width), (None, 0.0)][code]
-        target = codes[:, code] + change / unit if unit else codes[:, code]
-        read = mapped if unit else q
+    mapped, moves = code_map(images, slant, width, 0.5, params.maps.limits, seeded(1))
+    mapped_q = game.recognise(players.discriminator, players.discriminator.trunk(mapped))
+    codes, expected = split_continuous(layout, latents), 0.0
+    for code, unit in zip(range(num_codes), (slant, width, 0.0), strict=False):
+        read = mapped_q if unit else q
+        target = codes[:, code] + moves[:, code] if unit else codes[:, code]
         density = Normal(read.mean[:, code], read.log_std[:, code].exp()).log_prob(target)
-        continuous = continuous + density.mean() + log_2
-    assert found[0].item() == pytest.approx(categorical.item(), rel=1e-5)
-    assert found[1].item() == pytest.approx(continuous.item(), rel=1e-5)
+        expected += density.mean().item() + math.log(2)
+    assert found.item() == pytest.approx(expected, rel=1e-5)
+
+
+@pytest.mark.parametrize(("slant", "width"), TOLD)
+def test_telling_codes_changes_what_q_learns_in_ds_step(play, slant, width):
+    plain, _ = play(objective_of(), still="generator")
+    told, _ = play(objective_of(slant=slant, width=width), still="generator")
+    assert not torch.equal(weights(told.discriminator), weights(plain.discriminator))
+
+
+def test_without_continuous_codes_there_is_nothing_to_tell(play):
+    none = {"codes.continuous": 0}
+    plain, _ = play(objective_of(), none, num_steps=2)
+    told, _ = play(objective_of(slant=0.4, width=0.3, thickness=0.5), none, num_steps=2)
+    assert torch.equal(weights(told.discriminator), weights(plain.discriminator))
+
+
+@pytest.mark.parametrize("trunk", [True, False])
+def test_what_q_is_told_reaches_the_trunk_only_if_it_learns_the_bound(play, trunk):
+    with_bound, without = (
+        play(
+            objective_of(0.0, cont, trunk=trunk, slant=0.4, width=0.3),
+            num_steps=2,
+            still="generator",
+        )[0].discriminator.trunk
+        for cont in (2.0, 0.0)
+    )
+    assert torch.equal(weights(with_bound), weights(without)) == (not trunk)
 
 
 # Labels.
