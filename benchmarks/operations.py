@@ -33,8 +33,6 @@ def step_multiply_adds(
     }
     if objective.categories_from_maps:
         passes["Q on maps of fake images"] = 3 * (t + q) - trunk[0]
-    if objective.tells_codes:
-        passes["Q on leant and widened fake images"] = 3 * (t + q) - trunk[0]
     if objective.learns_from_real_images:
         passes["Q on real images and their maps"] = 3 * (t + 2 * q) - trunk[0]
     return passes

@@ -24,20 +24,12 @@ class Objective:
     generator_learns_bound: bool
     trunk_learns_bound: bool
     categories_from_maps: bool
-    code_slant: float  # radians
-    code_width: float  # log of a factor
-    code_thickness: float  # share of a pixel
     labels_given: bool  # D judges an image together with its label, and c1 is the fake one's
 
     @property
     def learns_from_real_images(self) -> bool:
         """Whether Q is also trained on real images."""
         return self.lambda_information > 0 or self.lambda_consistency > 0
-
-    @property
-    def tells_codes(self) -> bool:
-        """Whether Q is told what leaning or widening does to the continuous codes."""
-        return self.code_slant > 0 or self.code_width > 0
 
 
 def _infogan(params: Params) -> Objective:
@@ -50,9 +42,6 @@ def _infogan(params: Params) -> Objective:
         generator_learns_bound=True,
         trunk_learns_bound=params.bound_trains_trunk,
         categories_from_maps=params.categories_from_maps,
-        code_slant=params.code_slant,
-        code_width=params.code_width,
-        code_thickness=params.code_thickness,
         labels_given=False,
     )
 
@@ -67,9 +56,6 @@ def _gan(params: Params) -> Objective:
         generator_learns_bound=False,
         trunk_learns_bound=False,
         categories_from_maps=False,
-        code_slant=0.0,
-        code_width=0.0,
-        code_thickness=0.0,
         labels_given=False,
     )
 

@@ -159,9 +159,6 @@ class Params(_Section):
     lambda_consistency: Weight
     bound_trains_trunk: bool
     categories_from_maps: bool
-    code_slant: Annotated[float, Field(ge=0, le=0.7)]  # twice that is the most an image is leant
-    code_width: Annotated[float, Field(ge=0, le=2)]
-    code_thickness: Annotated[float, Field(ge=0, le=1)]
     codes: Codes
     networks: Networks
     training: Training
@@ -170,11 +167,6 @@ class Params(_Section):
     classifier: Judging
     evaluate: Evaluate
     runtime: Runtime
-
-    @property
-    def tells_codes(self) -> bool:
-        """Whether Q is told what a lean or a widening does to the continuous codes."""
-        return self.codes.continuous > 0 and max(self.code_slant, self.code_width) > 0
 
     @model_validator(mode="after")
     def _consistent(self) -> "Params":

@@ -183,12 +183,6 @@ def document(
             "the value in bold; `gan` is the control, a regular GAN.",
             claims,
         ]
-        if params.tells_codes:
-            parts.append(
-                "Of rotation and width (C5, C6) Q was told: `code_slant` and `code_width` say how "
-                "far a map of an image moves the continuous codes. Whether codes come to mean them "
-                "by themselves is measured with both at 0."
-            )
     counts = _counts(runs, params)
     parts.append("## Figures")
     parts += [picture(name, params.seeds, counts[name]) for name in names]

@@ -15,7 +15,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from infogan.augmentation import code_map, random_map
+from infogan.augmentation import random_map
 from infogan.codes import CodeLayout, Recognition, sample, split_recognition
 from infogan.datasets import lookup, scale, unscale
 from infogan.errors import InfoGANError
@@ -100,13 +100,16 @@ class Game:
         """L_I of the categorical and of the continuous codes, in nats."""
         return bounds(self.layout, latents, q, learned_std=self.params.codes.learned_std)
 
-    def recognise_for_d(
-        self, discriminator: Discriminator, features: Float[Tensor, "batch feature"]
-    ) -> Recognition:
-        """Q(c|x) in D's step, from which the trunk learns only if the objective says so."""
+    def bounds_for_d(
+        self,
+        latents: Float[Tensor, "batch latent"],
+        discriminator: Discriminator,
+        features: Float[Tensor, "batch feature"],
+    ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
+        """The bounds in D's step, where the trunk learns them only if the objective says so."""
         if not self.objective.trunk_learns_bound:
             features = features.detach()
-        return self.recognise(discriminator, features)
+        return self.bounds(latents, self.recognise(discriminator, features))
 
     def map(
         self, images: Float[Tensor, "batch channel height width"], rng: torch.Generator
@@ -152,17 +155,14 @@ def train_step(
     real_logits = discriminator.decide(real_features, real_labels).float()
     features = discriminator.trunk(fake_images.detach())
     fake_logits = discriminator.decide(features, game.labels_of(latents)).float()
-    q = game.recognise_for_d(discriminator, features)
-    learned_categorical, learned_continuous = categorical, continuous = game.bounds(latents, q)
+    categorical, continuous = game.bounds_for_d(latents, discriminator, features)
+    learned = categorical
     if game.objective.categories_from_maps and game.layout.categorical:
         # Deviation: a category that a small map could change is not to be one.
         mapped_features = discriminator.trunk(game.map(fake_images.detach(), rng))
-        mapped_q = game.recognise_for_d(discriminator, mapped_features)
-        learned_categorical, _ = game.bounds(latents, mapped_q)
-    if game.objective.tells_codes and game.layout.continuous:
-        learned_continuous = told_bound(discriminator, game, latents, fake_images.detach(), q, rng)
+        learned, _ = game.bounds_for_d(latents, discriminator, mapped_features)
     real_fake_loss = discriminator_loss(real_logits, fake_logits)
-    loss = real_fake_loss - game.weigh(learned_categorical, learned_continuous)
+    loss = real_fake_loss - game.weigh(learned, continuous)
     if game.objective.learns_from_real_images and game.layout.categorical:
         loss = loss + real_image_loss(discriminator, game, real_images, real_features, rng)
     players.discriminator_weights.descend(loss)
@@ -186,34 +186,6 @@ def train_step(
     if game.layout.continuous:
         measures["bound_cont_nats"] = continuous
     return {name: value.detach() for name, value in measures.items()}
-
-
-def told_bound(
-    discriminator: Discriminator,
-    game: Game,
-    latents: Float[Tensor, "batch latent"],
-    fake_images: Float[Tensor, "batch channel height width"],
-    q: Recognition,
-    rng: torch.Generator,
-) -> Float[Tensor, ""]:
-    """Deviation: L_I of the continuous codes where Q is told what leaning and widening do to them.
-
-    Q reads the first code off an image that was leant, moved by as much, and the second off the
-    same image widened; a code that is told nothing, off the image as it is, of which `q` knows.
-    """
-    objective, layout = game.objective, game.layout
-    units = (objective.code_slant, objective.code_width)
-    limits = game.params.maps.limits
-    images, moves = code_map(fake_images.float(), *units, objective.code_thickness, limits, rng)
-    mapped_features = discriminator.trunk(images.to(game.backend.precision))
-    mapped_q = game.recognise_for_d(discriminator, mapped_features)
-    moved, mean, log_std = latents.clone(), q.mean.clone(), q.log_std.clone()
-    for code, unit in enumerate(units[: layout.continuous]):
-        if unit > 0:
-            moved[:, layout.continuous_slice.start + code] += moves[:, code]
-            mean[:, code], log_std[:, code] = mapped_q.mean[:, code], mapped_q.log_std[:, code]
-    _, continuous = game.bounds(moved, Recognition(q.logits, mean, log_std))
-    return continuous
 
 
 def real_image_loss(

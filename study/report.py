@@ -80,7 +80,6 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         "## The paper's claims",
         "A verdict counts the seeds for which the rule holds; no seed is left out.",
         results.claims_by_recipe(measured, objectives, "mnist"),
-        *_told(records, main),
         "## All quantities",
         _quantities(measured),
     ]
@@ -112,24 +111,6 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
     parts += [f"![{name}](study/{name}.png)" for name in pictures]
     parts += ["## Machines", _machines(records)]
     return markdown(parts)
-
-
-def _told(records: list[Record], recipes: dict[str, Recipe]) -> list[Block]:
-    """A remark on recipes that tell Q what claims C5 and C6 ask for."""
-    told = {
-        record.recipe
-        for record in records
-        if record.recipe in recipes and recipes[record.recipe].objective == "infogan"
-        if any(record.contents["parameters"].get(key) for key in ("code_slant", "code_width"))
-    }
-    if not told:
-        return []
-    names = ", ".join(f"`{name}`" for name in recipes if name in told)
-    return [
-        f"C5 and C6 are no findings about {names}, whose Q is told what leaning and widening do to "
-        "its continuous codes (`code_slant`, `code_width`); whether codes come to mean them by "
-        "themselves is to be read in the other columns."
-    ]
 
 
 def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recipe]) -> str:

@@ -4,8 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from infogan.augmentation import LARGEST_MOVE, MapLimits, code_map, random_map, thicken
-from infogan.morphometrics import measure_lean
+from infogan.augmentation import MapLimits, random_map
 
 NONE = MapLimits(rotation=0.0, shear=0.0, scale=0.0, shift=0.0)
 ALL = MapLimits(rotation=0.3, shear=0.2, scale=0.1, shift=0.15, elastic=0.05)
@@ -166,88 +165,3 @@ def test_images_keep_their_shape_and_are_not_written_to():
     before = images.clone()
     assert random_map(images, ALL, seeded()).shape == (5, 2, 9, 14)
     assert torch.equal(images, before)
-
-
-# Maps that move codes.
-
-
-def moved(shape, slant=0.0, width=0.0, thickness=0.0, limits=NONE, num=200):
-    """Many copies of one large image, mapped, and the moves of the two codes."""
-    images = shape.expand(num, 1, *shape.shape)
-    mapped, moves = code_map(images, slant, width, thickness, limits, seeded(3))
-    return mapped[:, 0], moves
-
-
-@pytest.fixture
-def tall():
-    """An upright ellipse, so tall that its widest places are at one height."""
-    y, x = torch.meshgrid(torch.arange(160) - 79.5, torch.arange(160) - 79.5, indexing="ij")
-    return ((x / 9) ** 2 + (y / 50) ** 2 < 1).float()
-
-
-def spread_across(images):
-    """The standard deviation of ink across, in pixels, once its lean is taken off."""
-    places = torch.arange(images.shape[-1]) - (images.shape[-1] - 1) / 2
-    x, y = places[None, None, :], places[None, :, None]
-    weights = images / images.sum(dim=(1, 2), keepdim=True)
-    xx, xy, yy = ((weights * v).sum(dim=(1, 2)) for v in (x * x, x * y, y * y))
-    return (xx - xy**2 / yy).sqrt()
-
-
-def test_moves_are_uniform_as_far_as_the_paper_shows(tall):
-    _, moves = moved(tall, num=NUM)
-    assert_uniform(moves[:, 0], LARGEST_MOVE)
-    assert_uniform(moves[:, 1], LARGEST_MOVE)
-    assert torch.corrcoef(moves.T)[0, 1].abs() < 0.25
-
-
-def test_the_first_code_moves_by_one_for_each_slant_that_a_map_leans_to_the_right(tall):
-    images, moves = moved(tall, slant=0.3, width=0.2, limits=replace(NONE, scale=0.2))
-    lean = torch.atan(torch.as_tensor(measure_lean(images.numpy()).shear))
-    assert torch.allclose(lean.float(), 0.3 * moves[:, 0], atol=0.02)
-
-
-def test_the_second_code_moves_by_one_for_each_exp_of_width_that_a_map_widens(tall):
-    images, moves = moved(tall, slant=0.3, width=0.2, limits=replace(NONE, scale=0.2))
-    widened = spread_across(images) / spread_across(tall[None])
-    assert torch.allclose(widened.log(), 0.2 * moves[:, 1], atol=0.02)
-
-
-def test_a_unit_of_zero_leaves_slant_or_width_as_it_is(tall):
-    leant, _ = moved(tall, slant=0.3)
-    widened, _ = moved(tall, width=0.2)
-    assert torch.allclose(spread_across(leant), spread_across(tall[None]), atol=0.1)
-    assert abs(measure_lean(widened.numpy()).shear).max() < 0.01
-
-
-def test_height_and_place_change_without_moving_a_code(tall):
-    images, _ = moved(tall, limits=replace(NONE, scale=0.2, shift=0.1))
-    heights = (images.amax(dim=2) > 0.5).sum(dim=1)
-    places = (
-        (images.amax(dim=1) > 0.5).float()
-        @ torch.arange(160.0)
-        / ((images.amax(dim=1) > 0.5).sum(dim=1))
-    )
-    assert heights.max() - heights.min() > 25
-    assert places.max() - places.min() > 10
-
-
-def test_strokes_gain_or_lose_up_to_the_thickness_on_each_side():
-    bar = torch.zeros(9, 15)
-    bar[:, 6:9] = 1
-    images, _ = moved(bar, thickness=0.6, num=NUM)
-    assert_uniform((images[:, 4].sum(dim=1) - 3) / 2, 0.6)
-
-
-def test_thickening_moves_each_pixel_towards_its_brightest_or_darkest_neighbour():
-    image = torch.rand(1, 2, 6, 7, generator=seeded(1))
-    found = thicken(image.expand(5, -1, -1, -1), torch.tensor([1.0, -1.0, 0.0, 0.3, -0.3]))
-    framed = torch.nn.functional.pad(image[0], (1, 1, 1, 1), value=torch.nan)
-    around = torch.stack(
-        [framed[..., row : row + 6, column : column + 7] for row in range(3) for column in range(3)]
-    )
-    brightest, darkest = around.nan_to_num(-1).amax(dim=0), around.nan_to_num(2).amin(dim=0)
-    for index, (target, share) in enumerate(
-        [(brightest, 1.0), (darkest, 1.0), (darkest, 0.0), (brightest, 0.3), (darkest, 0.3)]
-    ):
-        assert torch.allclose(found[index], image[0] + share * (target - image[0]), atol=1e-6)

@@ -34,8 +34,7 @@ def test_every_parameter_is_some_stages_dependency_or_about_the_runtime():
     listed = {key.split(".")[0] for stage in stages for key in parameters_of(stage)}
     through_the_objective = {
         *("lambda_disc", "lambda_cont", "lambda_information", "lambda_consistency"),
-        *("bound_trains_trunk", "categories_from_maps", "code_slant", "code_width"),
-        "code_thickness",
+        *("bound_trains_trunk", "categories_from_maps"),
     }
     of_the_matrix = {"seeds", "objectives"}
     assert TOP_LEVEL - listed == {"runtime"} | of_the_matrix | through_the_objective

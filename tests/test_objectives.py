@@ -23,16 +23,12 @@ def test_every_objective_that_the_parameters_accept_is_defined():
 @pytest.mark.parametrize(("trunk", "maps"), [(True, False), (False, True)])
 def test_infogan_takes_its_weights_from_the_parameters(make_params, trunk, maps):
     changes = {"bound_trains_trunk": trunk, "categories_from_maps": maps}
-    changes |= {"code_slant": 0.2, "code_width": 0.7, "code_thickness": 0.6}
     objective = OBJECTIVES["infogan"](make_params({**WEIGHTS, **changes}))
     assert objective == Weights(
         **WEIGHTS,
         generator_learns_bound=True,
         trunk_learns_bound=trunk,
         categories_from_maps=maps,
-        code_slant=0.2,
-        code_width=0.7,
-        code_thickness=0.6,
         labels_given=False,
     )
 
@@ -48,9 +44,6 @@ def test_the_control_passes_the_bound_to_qs_head_alone_whatever_the_parameters(m
         generator_learns_bound=False,
         trunk_learns_bound=False,
         categories_from_maps=False,
-        code_slant=0.0,
-        code_width=0.0,
-        code_thickness=0.0,
         labels_given=False,
     )
 

@@ -161,17 +161,6 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     assert "![figure_1](study/figure_1.png)" in text
 
 
-def test_the_report_names_the_recipes_that_tell_what_codes_mean(recipes):
-    records = [make_record("ours", 0, 0.98), make_record("other", 0, 0.9)]
-    assert "no findings about" not in document(records, recipes, [])
-    records[0].contents["parameters"]["code_width"] = 0.3
-    assert "no findings about `ours`," in document(records, recipes, [])
-    control = {
-        name: recipe.model_copy(update={"objective": "gan"}) for name, recipe in recipes.items()
-    }
-    assert "no findings about" not in document(records, control, [])
-
-
 def test_the_readme_gets_a_table_of_the_main_recipes_between_its_marks(recipes):
     records = [
         make_record("ours", 0, 0.98),
@@ -225,7 +214,7 @@ def test_tiles_undo_the_grid(tmp_path):
 
 
 def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path):
-    text = f"it: {{about: x, preset: {BASE}, set: {{code_slant: 0.0}}, seeds: [0]}}"
+    text = f"it: {{about: x, preset: {BASE}, set: {{lambda_information: 0.0}}, seeds: [0]}}"
     (experiment,) = experiments(write_recipes(tmp_path, text), BASE)
     assert not is_on_record(experiment, tmp_path)
     (tmp_path / "it-0").mkdir()
@@ -239,7 +228,7 @@ def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path):
     assert not counts(own | {"num_steps": 7})
     assert not counts(own | {"of_another_time": 0})
     # What the record is too old to know of was off when it was made.
-    assert counts({key: value for key, value in own.items() if key != "code_slant"})
+    assert counts({key: value for key, value in own.items() if key != "lambda_information"})
     assert not counts({key: value for key, value in own.items() if key != "num_steps"})
 
 
