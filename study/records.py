@@ -116,10 +116,7 @@ def is_on_record(experiment: Experiment, folder: Path) -> bool:
 
 def _same(recorded: dict[str, Any], wanted: dict[str, Any]) -> bool:
     """Whether parameters are equal, where one that came after the record counts as off."""
-    newer = wanted.keys() - recorded.keys()
-    return recorded | {key: wanted[key] for key in newer} == wanted and not any(
-        wanted[key] for key in newer
-    )
+    return recorded == {key: value for key, value in wanted.items() if key in recorded or value}
 
 
 def load_records(folder: Path) -> list[Record]:

@@ -118,12 +118,12 @@ def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recip
     begin, end = README_MARKS
     if text.count(begin) != 1 or text.count(end) != 1:
         raise InfoGANError(f"README.md: expected the lines {begin} and {end} once; restore them")
-    by_recipe = metrics_by_recipe(records, recipes)
-    measured = {name: runs for name, runs in by_recipe.items() if recipes[name].part == "main"}
-    rows = []
-    for claim, paper, metric in README_ROWS:
-        values = (results.values_over_seeds(runs, metric) for runs in measured.values())
-        rows.append((claim, f"`{metric}`", paper, *map(results.spread, values)))
+    main = {name: recipe for name, recipe in recipes.items() if recipe.part == "main"}
+    measured = metrics_by_recipe(records, main)
+    rows = [
+        (claim, f"`{metric}`", paper, *_spreads(measured, metric))
+        for claim, paper, metric in README_ROWS
+    ]
     header = ("Claim of the paper", "Metric", "Paper", *(f"`{name}`" for name in measured))
     before, after = text.split(begin)[0], text.split(end)[1]
     return f"{before}{begin}\n{markdown([Table(header, rows)])}{end}{after}"
@@ -169,14 +169,15 @@ def table(records: list[Record]) -> pd.DataFrame:
 
 def _quantities(measured: dict[str, dict[int, results.Metrics]]) -> Table:
     rows = [
-        (
-            f"`{name}`",
-            *(results.spread(results.values_over_seeds(runs, name)) for runs in measured.values()),
-            results.PROTOCOLS.get(name, ""),
-        )
+        (f"`{name}`", *_spreads(measured, name), results.PROTOCOLS.get(name, ""))
         for name in HEADLINE
     ]
     return Table(("Metric", *(f"`{name}`" for name in measured), "What it is"), rows)
+
+
+def _spreads(measured: dict[str, dict[int, results.Metrics]], metric: str) -> list[str]:
+    """One metric over the seeds of each recipe."""
+    return [results.spread(results.values_over_seeds(runs, metric)) for runs in measured.values()]
 
 
 def _changes(
