@@ -116,8 +116,10 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
 def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recipe]) -> str:
     """The README with its table of the main recipes made anew."""
     begin, end = README_MARKS
-    if text.count(begin) != 1 or text.count(end) != 1:
-        raise InfoGANError(f"README.md: expected the lines {begin} and {end} once; restore them")
+    if text.count(begin) != 1 or text.count(end) != 1 or text.find(begin) > text.find(end):
+        raise InfoGANError(
+            f"README.md: expected the line {begin}, once, and after it {end}, once; restore them"
+        )
     main = {name: recipe for name, recipe in recipes.items() if recipe.part == "main"}
     measured = metrics_by_recipe(records, main)
     rows = [

@@ -176,7 +176,9 @@ def test_the_readme_gets_a_table_of_the_main_recipes_between_its_marks(recipes):
     assert readme_with_table(made, records, recipes) == made
 
 
-@pytest.mark.parametrize("text", ["", README_MARKS[0], 2 * "".join(README_MARKS)])
+@pytest.mark.parametrize(
+    "text", ["", README_MARKS[0], 2 * "".join(README_MARKS), "".join(reversed(README_MARKS))]
+)
 def test_a_readme_without_the_marks_is_refused(recipes, text):
     with pytest.raises(InfoGANError, match="restore"):
         readme_with_table(text, [make_record("ours", 0, 0.98)], recipes)
