@@ -8,8 +8,8 @@ a pipeline that has run, and a machine with nothing else to do.
 """
 
 import argparse
-import os
 import subprocess
+import sys
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -28,18 +28,28 @@ class Cost(NamedTuple):
     peak: float
 
 
+# The peak of a process begins with that of the one that starts it: a small one starts the command.
+_METER = """
+import resource, subprocess, sys
+status = subprocess.call(sys.argv[1:], stderr=subprocess.STDOUT)
+usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
+"""
+
+
 def cost_of(command: Sequence[str]) -> Cost:
     """Run a command and its children to the end; SystemExit with its words if it fails."""
     begin = time.perf_counter()
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace"
+    done = subprocess.run(
+        [sys.executable, "-c", _METER, *command], capture_output=True, text=True, errors="replace"
     )
-    said = process.stdout.read() if process.stdout else ""
-    _, status, usage = os.wait4(process.pid, 0)
     seconds = time.perf_counter() - begin
-    if status:
-        raise SystemExit(f"error: {' '.join(command)}: {(said.strip() or '?').splitlines()[-1]}")
-    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
+    *said, measured = done.stdout.strip().splitlines() or [""]
+    if done.returncode or not measured.startswith("0 "):
+        last = [*filter(None, [*done.stderr.splitlines(), *said])] or ["?"]
+        raise SystemExit(f"error: {' '.join(command)}: {last[-1]}")
+    _, processor_seconds, peak = map(float, measured.split())
+    return Cost(seconds, processor_seconds, peak)
 
 
 def stages() -> list[str]:
