@@ -31,12 +31,6 @@ class MasterWeights:
             for copy, master in zip(self.copies, masters, strict=True)
         ]
         self.optimizer = make_optimizer(self.masters)
-        self.first_rates = [group["lr"] for group in self.optimizer.param_groups]
-
-    def set_rate(self, share: float) -> None:
-        """Let later steps be taken with this share of the optimiser's first learning rate."""
-        for group, first in zip(self.optimizer.param_groups, self.first_rates, strict=True):
-            group["lr"] = share * first
 
     def descend(self, loss: Float[Tensor, ""]) -> None:
         """One step of the optimiser down the gradient of `loss`."""

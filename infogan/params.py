@@ -81,7 +81,6 @@ class Training(_Section):
     held_out_images: Count
     discriminator_lr: Positive
     generator_lr: Positive
-    lr_decay: Fraction
     adam_beta1: Fraction
     adam_beta2: Fraction
     fresh_latents: bool

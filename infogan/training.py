@@ -48,13 +48,8 @@ class Players:
     generator_weights: MasterWeights
     discriminator_weights: MasterWeights
 
-    def set_rates(self, share: float) -> None:
-        """Let later steps be taken with this share of both first learning rates."""
-        self.generator_weights.set_rate(share)
-        self.discriminator_weights.set_rate(share)
-
     def state(self) -> dict[str, Tensor]:
-        """All that the next step depends on, besides the random streams and the step's number."""
+        """All that the next step depends on, besides the random streams."""
         return {f"generator.{k}": v for k, v in self.generator_weights.state().items()} | {
             f"discriminator.{k}": v for k, v in self.discriminator_weights.state().items()
         }
@@ -262,7 +257,6 @@ def train(
     camera.film(progress.step, players.generator)
 
     for indices in islice(batches, progress.step, params.num_steps):
-        players.set_rates(rate_share(progress.step, params))
         real_images = scale(images[indices], data_set.value_range)
         real_labels = None if labels is None else labels[indices]
         progress.add(train_step(players, game, real_images, rng, real_labels))
@@ -274,15 +268,6 @@ def train(
     players.discriminator_weights.restore()
     _check_weights(players)
     return Trained(players.generator, players.discriminator, torch.stack(camera.frames))
-
-
-def rate_share(step: int, params: Params) -> float:
-    """Deviation: what both learning rates are multiplied by in the step after `step` others.
-
-    1 at first; over the last `lr_decay` of the steps it falls linearly, to reach 0 after the last.
-    """
-    decay = params.training.lr_decay
-    return min(1.0, (1 - step / params.num_steps) / decay) if decay else 1.0
 
 
 def film_steps(num_steps: int, num_frames: int) -> list[int]:

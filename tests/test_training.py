@@ -22,7 +22,6 @@ from infogan.training import (
     Game,
     film_steps,
     make_players,
-    rate_share,
     real_image_loss,
     shuffled_batches,
     train,
@@ -570,15 +569,13 @@ def test_the_same_seed_gives_bitwise_the_same_networks_and_log(run):
 def test_training_is_its_steps_on_streams_derived_from_the_seed(
     run, make_params, backend, digit_images
 ):
-    changes = {"num_steps": 4, "training.lr_decay": 0.5}
-    generator, discriminator, logged, _ = run(changes=changes, seed=5)
+    generator, discriminator, logged, _ = run(changes={"num_steps": 3}, seed=5)
     params = make_params()
     players = make_players(TABLES["mnist"], params, 5, backend)
     game = Game(params, OBJECTIVES["infogan"](params), backend)
     batches = shuffled_batches(60, BATCH, random_stream(5, "batches"), CPU)
     latents = random_stream(5, "latents")
-    for (_, means), share in zip(logged, (1.0, 1.0, 1.0, 0.5), strict=True):
-        players.set_rates(share)
+    for _, means in logged:
         real_images = scale(digit_images[next(batches)], (0.0, 1.0))
         measures = train_step(players, game, real_images, latents)
         assert means == {name: value.item() for name, value in measures.items()}
@@ -586,33 +583,6 @@ def test_training_is_its_steps_on_streams_derived_from_the_seed(
     assert same_networks(discriminator, players.discriminator)
     first, other = (make_players(TABLES["mnist"], params, seed, backend) for seed in (5, 6))
     assert not torch.equal(weights(first.generator), weights(other.generator))
-
-
-@pytest.mark.parametrize(
-    ("decay", "shares"),
-    [
-        (0.0, [1.0, 1.0, 1.0, 1.0]),
-        (0.25, [1.0, 1.0, 1.0, 1.0]),
-        (0.5, [1.0, 1.0, 1.0, 0.5]),
-        (0.8, [1.0, 0.9375, 0.625, 0.3125]),
-    ],
-)
-def test_learning_rates_fall_to_0_in_the_last_share_of_the_steps(make_params, decay, shares):
-    params = make_params({"num_steps": 4, "training.lr_decay": decay})
-    assert [rate_share(step, params) for step in range(4)] == pytest.approx(shares)
-    assert rate_share(4, params) == (0.0 if decay else 1.0)
-
-
-def test_both_learning_rates_are_a_share_of_the_first_ones(make_params, backend):
-    players = make_players(TABLES["mnist"], make_params(), 0, backend)
-    for share in (0.5, 0.25):
-        players.set_rates(share)
-        groups = [
-            group
-            for weights in (players.discriminator_weights, players.generator_weights)
-            for group in weights.optimizer.param_groups
-        ]
-        assert [group["lr"] for group in groups] == [share * 2e-4, share * 1e-3]
 
 
 def test_another_seed_gives_other_networks(run):
@@ -833,7 +803,6 @@ def toy_bounds(make_params, backend, digit_images):
         "training.generator_lr": 2e-3,
         "training.log_every": 50,
         "maps.elastic": 0.0,
-        "training.lr_decay": 0.0,
     }
     params = make_params(changes)
     last = {}
