@@ -4,7 +4,7 @@ A file is refused well if the line names the file and the key, or the place in t
 is accepted trains two steps on scikit-learn's digits, in float32, with its values as they are but
 for CAPS, which keep a step within milliseconds; a training may still be refused, for a batch of
 more images than there are, or for a diverging loss. Anything else is a failure: another exception,
-several lines, or more than SECONDS.
+several lines, or more than SECONDS of computing, however busy the machine is.
 """
 
 import argparse
@@ -343,19 +343,19 @@ def _judged(kind: str, message: str, place: re.Pattern[str]) -> Outcome:
 
 
 @contextmanager
-def time_limit(seconds: int) -> Iterator[None]:
-    """Raise TimeoutError in what takes longer; for the main thread."""
+def time_limit(seconds: float) -> Iterator[None]:
+    """Raise TimeoutError in what computes for longer; for the main thread."""
 
     def give_up(number: int, frame: object) -> None:
-        raise TimeoutError(f"took over {seconds} seconds")
+        raise TimeoutError(f"took over {seconds} seconds of computing")
 
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(seconds)
+    before = signal.signal(signal.SIGPROF, give_up)
+    signal.setitimer(signal.ITIMER_PROF, seconds)
     try:
         yield
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        signal.signal(signal.SIGPROF, before)
 
 
 def smallest(contents: bytes, fails: Callable[[bytes], bool]) -> bytes:

@@ -1,8 +1,18 @@
 import random
+import time
 
 import pytest
 
-from benchmarks.fuzz_params import DAMAGES, Judge, cases, damage, fuzz, original, smallest
+from benchmarks.fuzz_params import (
+    DAMAGES,
+    Judge,
+    cases,
+    damage,
+    fuzz,
+    original,
+    smallest,
+    time_limit,
+)
 
 
 def test_damaged_files_are_refused_in_one_line_or_train_two_steps(tmp_path):
@@ -43,6 +53,18 @@ def test_another_exception_than_ours_is_a_failure(tmp_path, monkeypatch):
 
     monkeypatch.setattr("benchmarks.fuzz_params.load_params", break_down)
     assert Judge(tmp_path).outcome(b"").message == "ZeroDivisionError: at\nnight"
+
+
+def compute_without_end():
+    while True:
+        pass
+
+
+def test_computing_without_end_is_given_up_and_waiting_for_the_processor_is_not():
+    with time_limit(0.05):
+        time.sleep(0.2)
+    with pytest.raises(TimeoutError, match="seconds of computing"), time_limit(0.05):
+        compute_without_end()
 
 
 def test_the_smallest_file_keeps_only_the_lines_that_fail():
