@@ -36,8 +36,8 @@ README_ROWS = (
 )
 README_MARKS = ("<!-- Made by `python -m study report`: -->", "<!-- until here. -->")
 ABLATION_METRICS = (
-    *("accuracy_matched", "accuracy_generated", "bound_cat_nats", "slant_share", "width_share"),
-    "frechet_classifier",
+    *("accuracy_matched", "accuracy_generated", "bound_cat_nats"),
+    *("slant_spearman", "slant_share", "width_spearman", "width_share", "frechet_classifier"),
 )
 DATA_METRICS = (
     *("accuracy_matched", "accuracy_majority", "nmi", "ari", "accuracy_generated"),
@@ -84,22 +84,16 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         _quantities(measured),
     ]
     if any(name in by_recipe for name in data):
-        parts += ["## Other data sets, our default", _changes(by_recipe, data, DATA_METRICS)]
+        parts += ["## Other data sets, our default", _data_sets(by_recipe, data)]
     datasets = {record.recipe: record.dataset for record in records}
     for dataset in dict.fromkeys(datasets[name] for name in others if name in by_recipe):
         own = {name: recipe for name, recipe in others.items() if datasets.get(name) == dataset}
         parts += _other_experiments(dataset, own, by_recipe)
     if any(name in by_recipe for name in ablations):
-        seeds = {seed for name in ablations for seed in by_recipe.get(name, {})}
-        unchanged = {s: m for s, m in by_recipe.get("ours", {}).items() if s in seeds}
         parts += [
             "## Ablations",
-            "Our default with one thing changed; the first row is the default on the same seeds.",
-            _changes(
-                {**by_recipe, "ours": unchanged},
-                {"ours": recipes["ours"], **ablations},
-                ABLATION_METRICS,
-            ),
+            "Our default with one thing changed, below the default on the same seeds.",
+            _ablations(by_recipe, recipes["ours"], ablations),
         ]
     sorting = {name: runs for name, runs in by_recipe.items() if name not in others}
     parts += ["## Every seed", _every_seed(sorting, SEED_METRICS), "## Figures"]
@@ -182,23 +176,39 @@ def _spreads(measured: dict[str, dict[int, results.Metrics]], metric: str) -> li
     return [results.spread(results.values_over_seeds(runs, metric)) for runs in measured.values()]
 
 
-def _changes(
-    by_recipe: dict[str, dict[int, results.Metrics]],
-    recipes: dict[str, Recipe],
-    metrics: tuple[str, ...],
+def _data_sets(
+    by_recipe: dict[str, dict[int, results.Metrics]], recipes: dict[str, Recipe]
 ) -> Table:
     rows = [
-        (
-            recipe.about,
-            *(
-                results.spread(results.values_over_seeds(by_recipe.get(name, {}), key))
-                for key in metrics
-            ),
-        )
+        _means(recipe.about, by_recipe[name], DATA_METRICS)
         for name, recipe in recipes.items()
-        if by_recipe.get(name)
+        if name in by_recipe
     ]
-    return Table(("", *(f"`{key}`" for key in metrics)), rows)
+    return Table(("Data set", "Seeds", *(f"`{key}`" for key in DATA_METRICS)), rows)
+
+
+def _ablations(
+    by_recipe: dict[str, dict[int, results.Metrics]], default: Recipe, ablations: dict[str, Recipe]
+) -> Table:
+    """Those that ran on the same seeds stand together, below the default on these seeds."""
+    groups: dict[tuple[int, ...], list[str]] = {}
+    for name in ablations:
+        if name in by_recipe:
+            groups.setdefault(tuple(by_recipe[name]), []).append(name)
+    rows = []
+    for seeds, names in groups.items():
+        unchanged = {seed: m for seed, m in by_recipe.get("ours", {}).items() if seed in seeds}
+        rows.append(_means(default.about, unchanged, ABLATION_METRICS))
+        rows += [_means(ablations[n].about, by_recipe[n], ABLATION_METRICS) for n in names]
+    return Table(("What is changed", "Seeds", *(f"`{key}`" for key in ABLATION_METRICS)), rows)
+
+
+def _means(
+    about: str, runs: dict[int, results.Metrics], metrics: tuple[str, ...]
+) -> tuple[str, ...]:
+    """A row: what was run, with which seeds, and each metric over them."""
+    values = (results.spread(results.values_over_seeds(runs, key)) for key in metrics)
+    return about, ", ".join(map(str, runs)), *values
 
 
 def _other_experiments(

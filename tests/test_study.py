@@ -130,6 +130,8 @@ def recipes(tmp_path):
         "ours: {about: the default, seeds: [0, 1]}\n"
         "other: {about: another, seeds: [0]}\n"
         "small: {about: no noise, part: ablation, seeds: [0]}\n"
+        "tall: {about: taller, part: ablation, seeds: [0, 1]}\n"
+        "wide: {about: wider, part: ablation, seeds: [0]}\n"
         "clothes: {about: clothes, part: data, seeds: [0]}",
     )
 
@@ -147,17 +149,30 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
         make_record("ours", 0, 0.98),
         make_record("ours", 1, 0.90),
         make_record("small", 0, 0.25),
+        make_record("tall", 0, 0.35),
+        make_record("tall", 1, 0.45),
+        make_record("wide", 0, 0.55),
         make_record("clothes", 0, 0.61),
     ]
     text = document(records, recipes, ["figure_1"])
     before, ablations = text.split("## Ablations")
     claims, data = before.split("## Other data sets")
     assert "0.940 ± 0.057 (n = 2): **1 of 2**" in claims
-    assert "0.610" in data
+    assert "| clothes | 0 | 0.610 (n = 1)" in data
     assert "0.250" not in claims + data
-    unchanged, changed = ablations.split("## Every seed")[0].strip().splitlines()[-2:]
-    assert unchanged.startswith("| the default | 0.980 (n = 1)")
-    assert changed.startswith("| no noise | 0.250 (n = 1)")
+    rows = ablations.split("## Every seed")[0].strip().splitlines()[-5:]
+    for row, begin in zip(
+        rows,
+        (
+            "| the default | 0 | 0.980 (n = 1)",
+            "| no noise | 0 | 0.250 (n = 1)",
+            "| wider | 0 | 0.550 (n = 1)",
+            "| the default | 0, 1 | 0.940 ± 0.057 (n = 2)",
+            "| taller | 0, 1 | 0.400 ± 0.071 (n = 2)",
+        ),
+        strict=True,
+    ):
+        assert row.startswith(begin)
     assert "![figure_1](study/figure_1.png)" in text
 
 
