@@ -8,6 +8,7 @@ images' own pixels can be drawn as vectors.
 
 import math
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -31,9 +32,9 @@ PAPER_FIGURE_1 = pd.DataFrame(
 )
 
 OBJECTIVE_NAMES = {"infogan": "InfoGAN", "gan": "Regular GAN", "cgan": "Conditional GAN"}
-# Okabe and Ito's blue, vermillion and green; their purple for an objective not listed.
+# Okabe and Ito's blue, vermillion and green; purple, orange and sky blue for what is not listed.
 OBJECTIVE_COLORS = {"infogan": "#0072B2", "gan": "#D55E00", "cgan": "#009E73"}
-OTHER_COLOR = "#CC79A7"
+OTHER_COLORS = ("#CC79A7", "#E69F00", "#56B4E9")
 
 WIDTH_INCHES = 7.2
 GRID_PADDING = 2
@@ -98,7 +99,7 @@ def mutual_information_figure(
                 paper["iteration"],
                 paper[objective],
                 "o:",
-                color=_objective_color(objective),
+                color=OBJECTIVE_COLORS[objective],
                 linewidth=0.9,
                 markersize=2.8,
                 markerfacecolor="white",
@@ -226,10 +227,11 @@ def confusion_figure(
 
 def _seed_curves(axes: Axes, curves: pd.DataFrame, column: str, max_ticks: int) -> None:
     """Draw one line per objective, the mean over seeds, in a band from lowest to highest."""
+    colors = _colors([str(objective) for objective in curves["objective"].unique()])
     for objective, group in curves.dropna(subset=[column]).groupby("objective", sort=False):
         over_seeds = group.groupby("step")[column].agg(["mean", "min", "max"])
         num_seeds = group["seed"].nunique()
-        color = _objective_color(str(objective))
+        color = colors[str(objective)]
         label = f"{objective_name(str(objective))}, {num_seeds} seed{'s' * (num_seeds > 1)}"
         axes.plot(over_seeds.index, over_seeds["mean"], color=color, label=label)
         if num_seeds > 1:
@@ -260,8 +262,12 @@ def _entropy_line(axes: Axes, entropy_nats: float) -> None:
 
 
 def _legend_below(figure: Figure, axes: Axes) -> None:
+    """Put the legend under all axes, in rows that fit the figure's width."""
     handles, labels = axes.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
+    num_rows = math.ceil(len(labels) / 4)
+    figure.legend(
+        handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / num_rows)
+    )
 
 
 def objective_name(objective: str) -> str:
@@ -274,8 +280,10 @@ def code_name(name: str) -> str:
     return f"$c_{{{name[1:]}}}$"
 
 
-def _objective_color(objective: str) -> str:
-    return OBJECTIVE_COLORS.get(objective, OTHER_COLOR)
+def _colors(objectives: Sequence[str]) -> dict[str, str]:
+    """A colour of its own for each objective, as long as there are enough."""
+    others = cycle(OTHER_COLORS)
+    return {name: OBJECTIVE_COLORS.get(name) or next(others) for name in objectives}
 
 
 def _grid_figure(panels: Sequence[GridPanel], num_columns: int) -> Figure:

@@ -95,6 +95,17 @@ def test_mutual_information_without_the_paper_has_one_line_per_objective():
     assert axes.get_ylabel() == "$L_I$ of $c_1$ (nats)"
 
 
+def test_every_line_has_a_colour_of_its_own_and_the_legend_fits_the_figure():
+    names = ("ours", "gan", "cgan", "release", "paper")
+    figure = mutual_information_figure(make_curves(names), math.log(10))
+    lines = lines_by_label(figure.axes[0])
+    runs = [line for label, line in lines.items() if label.endswith("3 seeds")]
+    assert len({line.get_color() for line in runs}) == len(names)
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+
+
 def test_losses_have_a_panel_per_quantity():
     figure = losses_figure(make_curves())
     assert [axes.get_title(loc="left") for axes in figure.axes] == [
