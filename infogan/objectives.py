@@ -8,6 +8,7 @@ from pathlib import Path
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
+from infogan.augmentation import MapLimits
 from infogan.errors import InfoGANError
 from infogan.params import Params
 from infogan.writing import write_file
@@ -24,12 +25,22 @@ class Objective:
     generator_learns_bound: bool
     trunk_learns_bound: bool
     categories_from_maps: bool
+    maps: MapLimits  # of fake and of real images
     labels_given: bool  # D judges an image together with its label, and c1 is the fake one's
 
     @property
     def learns_from_real_images(self) -> bool:
         """Whether Q is also trained on real images."""
         return self.lambda_information > 0 or self.lambda_consistency > 0
+
+
+# The top level of params.yaml that reaches InfoGAN's objective alone; no control changes with it.
+INFOGAN_ALONE = (
+    *("lambda_disc", "lambda_cont", "lambda_information", "lambda_consistency"),
+    *("bound_trains_trunk", "categories_from_maps", "maps"),
+)
+
+NO_MAPS = MapLimits(rotation=0.0, shear=0.0, scale=0.0, shift=0.0, elastic=0.0)
 
 
 def _infogan(params: Params) -> Objective:
@@ -42,6 +53,7 @@ def _infogan(params: Params) -> Objective:
         generator_learns_bound=True,
         trunk_learns_bound=params.bound_trains_trunk,
         categories_from_maps=params.categories_from_maps,
+        maps=params.maps.limits,
         labels_given=False,
     )
 
@@ -56,6 +68,7 @@ def _gan(params: Params) -> Objective:
         generator_learns_bound=False,
         trunk_learns_bound=False,
         categories_from_maps=False,
+        maps=NO_MAPS,
         labels_given=False,
     )
 

@@ -115,7 +115,7 @@ class Game:
         self, images: Float[Tensor, "batch channel height width"], rng: torch.Generator
     ) -> Float[Tensor, "batch channel height width"]:
         """Each image under a small map of its own, in the backend's precision."""
-        mapped = random_map(images.float(), self.params.maps.limits, rng)
+        mapped = random_map(images.float(), self.objective.maps, rng)
         return mapped.to(self.backend.precision)
 
     def labels_of(self, latents: Float[Tensor, "batch latent"]) -> Int[Tensor, " batch"] | None:

@@ -86,7 +86,7 @@ class Log(Live):
 
 
 # As the stage's `params` in dvc.yaml.
-DECIDING_PARAMETERS = {"dataset", "num_steps", "codes", "networks", "training", "maps"}
+DECIDING_PARAMETERS = {"dataset", "num_steps", "codes", "networks", "training"}
 
 
 def resume_folder() -> Path:

@@ -22,6 +22,7 @@ from PIL import Image
 
 from infogan.datasets import lookup
 from infogan.errors import InfoGANError
+from infogan.objectives import INFOGAN_ALONE
 from infogan.report import category_order
 from infogan.results import convergence
 from infogan.traversal import grid_image
@@ -64,7 +65,8 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
         return False
     run = f"{experiment.objective}-{experiment.seed}"
     files = DVCFileSystem(str(repository), rev=revision)
-    if _parameters_of(files.read_text("params.yaml")) != experiment.parameters:
+    parameters = _parameters_of(files.read_text("params.yaml"))
+    if not _same(parameters, experiment):
         return False
     measurements = json.loads(files.read_text(f"runs/evaluate/{run}/measurements.json"))
     lock = yaml.safe_load(files.read_text("dvc.lock"))["stages"]
@@ -74,7 +76,7 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
         "seed": experiment.seed,
         "measurements": measurements,
         "environment": json.loads(files.read_text(f"runs/train/{run}/environment.json")),
-        "parameters": experiment.parameters,
+        "parameters": parameters,
         "lock": {name: entry for name, entry in lock.items() if name in names},
     }
     target = folder / experiment.name
@@ -111,12 +113,21 @@ def is_on_record(experiment: Experiment, folder: Path) -> bool:
         contents = json.loads((folder / experiment.name / "record.json").read_text())
     except (OSError, ValueError):
         return False
-    return _same(contents.get("parameters", {}), experiment.parameters)
+    return _same(contents.get("parameters", {}), experiment)
 
 
-def _same(recorded: dict[str, Any], wanted: dict[str, Any]) -> bool:
-    """Whether parameters are equal, where one that came after the record counts as off."""
-    return recorded == {key: value for key, value in wanted.items() if key in recorded or value}
+def _same(recorded: dict[str, Any], experiment: Experiment) -> bool:
+    """Whether parameters are equal, but for those that the experiment's objective does not read.
+
+    One that came after the record counts as off.
+    """
+    unread = () if experiment.objective == "infogan" else INFOGAN_ALONE
+
+    def read(parameters: dict[str, Any]) -> dict[str, Any]:
+        return {key: value for key, value in parameters.items() if key.split(".")[0] not in unread}
+
+    wanted = read(experiment.parameters)
+    return read(recorded) == {k: v for k, v in wanted.items() if k in recorded or v}
 
 
 def load_records(folder: Path) -> list[Record]:

@@ -3,6 +3,7 @@
 import pytest
 import yaml
 
+from infogan.objectives import INFOGAN_ALONE
 from tests.imports import ROOT, imported_files, is_documentation
 
 PIPELINE = yaml.safe_load((ROOT / "dvc.yaml").read_text())
@@ -32,12 +33,8 @@ def parameters_of(stage: str) -> set[str]:
 def test_every_parameter_is_some_stages_dependency_or_about_the_runtime():
     stages = set(STAGES) - {"report"}  # which lists them all
     listed = {key.split(".")[0] for stage in stages for key in parameters_of(stage)}
-    through_the_objective = {
-        *("lambda_disc", "lambda_cont", "lambda_information", "lambda_consistency"),
-        *("bound_trains_trunk", "categories_from_maps"),
-    }
     of_the_matrix = {"seeds", "objectives"}
-    assert TOP_LEVEL - listed == {"runtime"} | of_the_matrix | through_the_objective
+    assert TOP_LEVEL - listed == {"runtime"} | of_the_matrix | set(INFOGAN_ALONE)
 
 
 def test_the_report_depends_on_all_parameters_since_it_states_them():
@@ -49,7 +46,7 @@ def test_the_objectives_depend_on_all_parameters_so_that_a_wrong_one_never_passe
 
 
 def test_training_depends_on_the_lambdas_through_its_objective_alone():
-    assert not {"lambda_disc", "lambda_cont", "objectives"} & parameters_of("train")
+    assert not {*INFOGAN_ALONE, "objectives"} & parameters_of("train")
     assert "runs/objectives/${item.objective}.json" in STAGES["train"]["deps"]
 
 

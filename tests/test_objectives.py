@@ -3,8 +3,9 @@ from typing import get_args
 
 import pytest
 
+from infogan.augmentation import MapLimits
 from infogan.errors import InfoGANError
-from infogan.objectives import OBJECTIVES, load_objective, save_objective
+from infogan.objectives import INFOGAN_ALONE, OBJECTIVES, load_objective, save_objective
 from infogan.objectives import Objective as Weights
 from infogan.params import Objective
 
@@ -22,13 +23,14 @@ def test_every_objective_that_the_parameters_accept_is_defined():
 
 @pytest.mark.parametrize(("trunk", "maps"), [(True, False), (False, True)])
 def test_infogan_takes_its_weights_from_the_parameters(make_params, trunk, maps):
-    changes = {"bound_trains_trunk": trunk, "categories_from_maps": maps}
+    changes = {"bound_trains_trunk": trunk, "categories_from_maps": maps, "maps.rotation": 0.2}
     objective = OBJECTIVES["infogan"](make_params({**WEIGHTS, **changes}))
     assert objective == Weights(
         **WEIGHTS,
         generator_learns_bound=True,
         trunk_learns_bound=trunk,
         categories_from_maps=maps,
+        maps=MapLimits(0.2, 0.5, 0.25, 0.15, 0.1),
         labels_given=False,
     )
 
@@ -44,6 +46,7 @@ def test_the_control_passes_the_bound_to_qs_head_alone_whatever_the_parameters(m
         generator_learns_bound=False,
         trunk_learns_bound=False,
         categories_from_maps=False,
+        maps=MapLimits(0.0, 0.0, 0.0, 0.0),
         labels_given=False,
     )
 
@@ -52,6 +55,21 @@ def test_the_conditional_gan_is_the_control_with_labels(make_params):
     params = make_params(WEIGHTS)
     control = asdict(OBJECTIVES["gan"](params))
     assert asdict(OBJECTIVES["cgan"](params)) == control | {"labels_given": True}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({key: value} for key, value in WEIGHTS.items()),
+        *({"bound_trains_trunk": False}, {"categories_from_maps": False}, {"maps.scale": 0.7}),
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_reaches_infogan_alone_leaves_the_controls_as_they_are(make_params, change):
+    before, after = make_params(), make_params(change)
+    assert next(iter(change)).split(".")[0] in INFOGAN_ALONE
+    for name, objective in OBJECTIVES.items():
+        assert (objective(before) == objective(after)) == (name != "infogan")
 
 
 @pytest.mark.parametrize("name", list(OBJECTIVES))

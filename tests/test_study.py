@@ -249,6 +249,25 @@ def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path):
     assert not counts({key: value for key, value in own.items() if key != "num_steps"})
 
 
+def test_a_controls_record_counts_whatever_infogan_alone_reads(tmp_path):
+    text = f"""
+    control: {{about: x, preset: {BASE}, objective: gan, seeds: [0]}}
+    method: {{about: x, preset: {BASE}, seeds: [0]}}
+    """
+    for experiment in experiments(write_recipes(tmp_path, text), BASE):
+        folder = tmp_path / experiment.name
+        folder.mkdir()
+
+        def counts(changes, experiment=experiment, folder=folder):
+            recorded = {"parameters": experiment.parameters | changes}
+            (folder / "record.json").write_text(json.dumps(recorded))
+            return is_on_record(experiment, tmp_path)
+
+        is_control = experiment.objective == "gan"
+        assert counts({"lambda_cont": 7.0, "maps.scale": 0.7}) == is_control
+        assert not counts({"training.generator_lr": 0.7})
+
+
 def test_a_broken_record_is_named(tmp_path):
     (tmp_path / "ours-0").mkdir()
     (tmp_path / "ours-0" / "record.json").write_text(json.dumps({"recipe": "ours"}))
