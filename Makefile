@@ -38,7 +38,7 @@ test: $(READY)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
-	$(RUN) python -m pytest -n auto --dist loadfile
+	$(RUN) python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # The whole pipeline on scikit-learn's small digits, as a temporary experiment.
 demo: $(READY)

@@ -14,6 +14,9 @@ from infogan.runtime import Backend
 
 REPOSITORY = Path(__file__).parents[1]
 
+# Each file is run by one worker; those that take longest first, so that none is left for the end.
+LONGEST = ("test_pipeline", "test_experiments", "test_concurrency", "test_stages", "test_training")
+
 # Networks so narrow, and batches so small, that a step takes milliseconds.
 SMALL = {
     "dataset": "digits",
@@ -25,6 +28,15 @@ SMALL = {
     "codes.categorical": [5, 3],
     "codes.continuous": 2,
 }
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files of LONGEST first, and leave the order within a file."""
+
+    def place(item: pytest.Item) -> int:
+        return LONGEST.index(item.path.stem) if item.path.stem in LONGEST else len(LONGEST)
+
+    items.sort(key=place)
 
 
 @pytest.fixture(scope="session", autouse=True)

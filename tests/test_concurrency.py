@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.test_pipeline import Run, commit, copy_repository, make_run
+from tests.test_pipeline import Run, commit, copy_repository, make_run, start_queue
 from tests.test_stages import TINY, run_stage
 
 TRAININGS = ("infogan-0", "gan-0")
@@ -97,7 +97,7 @@ def test_two_queued_experiments_at_once_do_not_mix(run, folder, tmp_path, monkey
     for name, weight in QUEUED.items():
         value = ("-S", f"lambda_disc={weight}")
         run("dvc", "exp", "run", "--queue", "-n", name, *value, "train@infogan-0")
-    run("dvc", "queue", "start", "-j", "2")
+    start_queue(run, "-j", "2")
     give_up = time.monotonic() + 240
     while (status := run("dvc", "queue", "status")).count("Success") < 2:
         assert "Failed" not in status, status

@@ -71,6 +71,14 @@ def make_run(folder: Path, home: Path) -> Run:
     return run
 
 
+def start_queue(run: Run, *options: str) -> None:
+    """Start the workers without their output, which they would hold open until they end.
+
+    On a busy machine some never do (dvc-task 0.40).
+    """
+    run("sh", "-c", 'dvc queue start "$@" > /dev/null 2>&1', "sh", *options)
+
+
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, make_params) -> Run:
     """Runs a command in a repository with tiny parameters, in which `dvc repro` has been run."""
@@ -180,7 +188,7 @@ def test_a_refused_parameter_is_one_line_and_the_cure_restores_everything(run, c
 
 def test_a_queued_experiment_runs_and_leaves_the_workspace_alone(run):
     run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "lambda_cont=0.5")
-    run("dvc", "queue", "start")
+    start_queue(run)
     for _ in range(240):
         status = run("dvc", "queue", "status")
         if "Success" in status or "Failed" in status:
