@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,7 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         "to its high end."
     )
     parts += [f"![{name}](study/{name}.png)" for name in pictures]
-    parts += ["## Machines", _machines(records)]
+    parts += ["## Machines", *_machines(records, recipes)]
     return markdown(parts)
 
 
@@ -241,10 +242,24 @@ def _every_seed(by_recipe: dict[str, dict[int, results.Metrics]], keys: tuple[st
     return Table(("Recipe", "Seed", *(f"`{key}`" for key in keys)), rows)
 
 
-def _machines(records: list[Record]) -> Table:
-    different = {str(r.contents["environment"]): r.contents["environment"] for r in records}
-    environments = list(different.values())
-    return Table(tuple(environments[0]), [tuple(str(v) for v in e.values()) for e in environments])
+def _machines(records: list[Record], recipes: dict[str, Recipe]) -> list[Block]:
+    """What each run was computed on: the same seed is another run on another processor."""
+    environments: list[dict[str, Any]] = []
+    for record in records:
+        if record.contents["environment"] not in environments:
+            environments.append(record.contents["environment"])
+    rows = []
+    for environment in environments:
+        seeds: dict[str, list[str]] = {name: [] for name in recipes}
+        for record in records:
+            if record.contents["environment"] == environment:
+                seeds.setdefault(record.recipe, []).append(str(record.seed))
+        runs = "; ".join(f"`{name}` {', '.join(own)}" for name, own in seeds.items() if own)
+        rows.append((*map(str, environment.values()), runs))
+    return [
+        "The same seed on another processor rounds otherwise and is another run.",
+        Table((*environments[0], "runs and seeds"), rows),
+    ]
 
 
 def tiles(path: Path, size: int) -> np.ndarray:

@@ -176,6 +176,15 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     assert "![figure_1](study/figure_1.png)" in text
 
 
+def test_each_machine_is_named_with_the_runs_that_it_computed(recipes):
+    records = [make_record(*run) for run in (("other", 0, 0.5), ("ours", 0, 0.9), ("ours", 1, 0.8))]
+    records[1].contents["environment"] = {"device": "gpu"}
+    text = document(records, recipes, [])
+    assert "| device | runs and seeds |" in text
+    assert "| cpu | `ours` 1; `other` 0 |" in text
+    assert "| gpu | `ours` 0 |" in text
+
+
 def test_the_readme_gets_a_table_of_the_main_recipes_between_its_marks(recipes):
     records = [
         make_record("ours", 0, 0.98),
@@ -216,7 +225,7 @@ def test_other_experiments_have_claims_and_seeds_of_their_own(tmp_path):
     assert "are not the paper's" in own
     assert "0.725 ± 0.318 (n = 2): **1 of 2**" in own
     assert "| `turned` | 0 | 0.950 |" in own
-    assert "turned" not in before + after
+    assert "turned" not in before + after.partition("## Machines")[0]
 
 
 def test_the_table_of_all_runs_has_a_row_each():
