@@ -249,6 +249,26 @@ def test_arrow_keys_and_pointer_move_the_pad(page, browser):
 
 
 @needs_browser
+def test_the_pads_dot_is_in_one_place_and_its_images_are_drawn_once(page, browser):
+    page()
+    orange = (
+        "const pad = document.getElementById('pad'), side = pad.width;"
+        "const pixels = pad.getContext('2d').getImageData(0, 0, side, side).data;"
+        "const seen = [-2, 1].map((x) => { const at = (v) => Math.round((v + 2) / 4 * (side - 1));"
+        "const i = 4 * (at(-x) * side + at(x));"
+        "return pixels[i] === 230 && pixels[i + 1] === 159 && pixels[i + 2] === 0; });"
+        "return [seen, jobs.pad];"
+    )
+    browser.run("adopt({continuous: [-2, -2]})")
+    seen, job = browser.run(orange)
+    assert seen == [True, False]
+    # Within one script, so that no image of the pad has been drawn in between.
+    assert browser.run("adopt({continuous: [1, 1]});" + orange) == [[False, True], job]
+    # Another category has other images.
+    assert browser.run("adopt({categorical: [1, 0]});" + orange) == [[False, True], job + 1]
+
+
+@needs_browser
 def test_the_slant_beside_the_picture_is_that_of_the_measurements(page, browser, digit_images):
     page()
     images = digit_images[:20, 0].float() / 255
