@@ -139,11 +139,11 @@ def metrics_by_recipe(
 
 
 def draw(records: list[Record], recipes: dict[str, Recipe]) -> dict[str, Figure]:
-    """Fig. 1 of the paper with all seeds, and c1 of every seed of each recipe."""
+    """Fig. 1 of the paper with all seeds, and every seed of each recipe that is no ablation."""
     curves, pictures = [], {}
     for name, recipe in recipes.items():
         own = [record for record in records if record.recipe == name]
-        if recipe.part not in ("main", "factors") or not own:
+        if recipe.part == "ablation" or not own:
             continue
         if recipe.part == "main":
             curves += [r.curves.assign(objective=name, seed=r.seed) for r in own]

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,15 @@ from infogan.params import Params, load_params
 from infogan.traversal import grid_image
 from study.experiments import experiments, load_recipes
 from study.records import Record, is_on_record, load_records
-from study.report import README_MARKS, document, metrics_by_recipe, readme_with_table, table, tiles
+from study.report import (
+    README_MARKS,
+    document,
+    draw,
+    metrics_by_recipe,
+    readme_with_table,
+    table,
+    tiles,
+)
 from tests.imports import ROOT
 
 BASE = ROOT / "params.yaml"
@@ -226,6 +235,17 @@ def test_other_experiments_have_claims_and_seeds_of_their_own(tmp_path):
     assert "0.725 ± 0.318 (n = 2): **1 of 2**" in own
     assert "| `turned` | 0 | 0.950 |" in own
     assert "turned" not in before + after.partition("## Machines")[0]
+
+
+def test_every_recipe_but_the_ablations_has_a_picture_of_its_seeds(tmp_path, recipes):
+    Image.fromarray(grid_image(np.zeros((5, 10, 1, 28, 28), np.uint8))).save(tmp_path / "codes.png")
+    curves = pd.DataFrame({"step": [1, 2], "bound_cat_nats": [0.5, 2.0]})
+    runs = (("ours", "mnist"), ("small", "mnist"), ("clothes", "fashion_mnist"))
+    records = [
+        replace(make_record(name, 0, 0.9, tmp_path, dataset), curves=curves)
+        for name, dataset in runs
+    ]
+    assert list(draw(records, recipes)) == ["figure_1", "seeds_ours", "seeds_clothes"]
 
 
 def test_the_table_of_all_runs_has_a_row_each():
