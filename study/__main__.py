@@ -7,7 +7,6 @@ import argparse
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from infogan.errors import InfoGANError, end_in_one_line
@@ -15,44 +14,57 @@ from infogan.figure_files import save_png, save_svg
 from infogan.writing import write_file
 from study import report
 from study.experiments import Experiment, Recipe, experiments, load_recipes
-from study.records import collect, is_on_record, load_records
+from study.records import collect, load_records
+from study.side_by_side import side_by_side
 
 RECIPES = Path("study/experiments.yaml")
 RECORDS = Path("reports/study")
 README = Path("README.md")
-SECONDS_BETWEEN_LOOKS = 5.0
+LOGS = Path(".dvc/tmp/study")
+# At once, or once another DVC process has let go of its lock.
+DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
+# DVC says so when an experiment has its own copy of the project.
+UNDER_WAY = "Reproducing experiment"
 
 
-def run(chosen: list[Experiment], jobs: int) -> None:
-    """Queue what has no record yet, and wait until `jobs` workers have worked it off."""
-    waiting = [experiment for experiment in chosen if not is_on_record(experiment, RECORDS)]
-    taken = output_of_dvc("exp", "list", "--name-only").split()
-    for experiment in waiting:
-        # `exp run --force` would free the name, too, but also train again what is in the cache.
-        if experiment.name in taken:
-            dvc("exp", "remove", experiment.name)
-        dvc("exp", "run", "--queue", "--name", experiment.name, *experiment.options)
-    print(f"study: {len(waiting)} experiments queued, {len(chosen) - len(waiting)} on record")
-    if not waiting:
-        return
+def run(chosen: list[Experiment], jobs: int) -> list[str]:
+    """Train and measure what has no record yet, `jobs` experiments at a time; returns what failed.
+
+    Each is put on record as soon as it has finished.
+    """
+    missing = [one for one in chosen if not collect(one, Path("."), RECORDS)]
+    free_names({one.name for one in missing})
+    print(f"study: {len(missing)} experiments to run, {len(chosen) - len(missing)} on record")
     # Trainings that share cores slow each other down many times over.
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
-    dvc("queue", "start", "-j", str(jobs), quiet=True)
-    print("study: `dvc queue status` shows them; Ctrl-C leaves them running", flush=True)
-    left = len(waiting)
-    while left:
-        time.sleep(SECONDS_BETWEEN_LOOKS)
-        now = unfinished()
-        if now < left:
-            print(f"study: {now} of {len(waiting)} experiments left", flush=True)
-        left = now
+    by_name = {one.name: one for one in missing}
+    commands = {
+        one.name: [*DVC, "exp", "run", "--temp", "--name", one.name, *one.options]
+        for one in missing
+    }
+    failed = []
+    left = len(missing)
+    if missing:
+        print(f"study: {LOGS}/NAME.log shows each; Ctrl-C ends them, to go on later", flush=True)
+    for name, ended_well in side_by_side(commands, jobs, LOGS, UNDER_WAY):
+        left -= 1
+        on_record = ended_well and collect(by_name[name], Path("."), RECORDS)
+        if not on_record:
+            failed.append(name)
+        state = "on record" if on_record else f"failed, see {LOGS / name}.log"
+        print(f"study: {name} {state}; {left} of {len(missing)} left", flush=True)
+    return failed
 
 
-def unfinished() -> int:
-    """How many experiments are queued or running."""
-    lines = output_of_dvc("queue", "status").splitlines()
-    states = [line.split()[-1] for line in lines if line.strip()]
-    return sum(state in ("Queued", "Running") for state in states)
+def free_names(names: set[str]) -> None:
+    """Remove experiments of those names: they ran with other parameters.
+
+    `exp run --force` would free the name, too, but also train again what is in the cache.
+    """
+    listed = [*DVC, "exp", "list", "--name-only"]
+    found = subprocess.run(listed, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    for name in sorted(names & set(found)):
+        subprocess.run([*DVC, "exp", "remove", name], check=True)
 
 
 def write_report(recipes: dict[str, Recipe]) -> None:
@@ -71,26 +83,8 @@ def write_report(recipes: dict[str, Recipe]) -> None:
     print(f"study: {RECORDS.with_suffix('.md')} from {len(records)} records")
 
 
-def dvc(*arguments: str, quiet: bool = False) -> None:
-    """One DVC command; its own message says what went wrong.
-
-    What it leaves running keeps its standard output open, unless it is quiet.
-    """
-    output = subprocess.DEVNULL if quiet else None
-    try:
-        subprocess.run([sys.executable, "-m", "dvc", *arguments], check=True, stdout=output)
-    except subprocess.CalledProcessError as error:
-        raise InfoGANError(f"`dvc {' '.join(arguments)}` failed") from error
-
-
-def output_of_dvc(*arguments: str) -> str:
-    """What one DVC command prints."""
-    command = [sys.executable, "-m", "dvc", *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
 def main() -> None:
-    """Queue experiments, collect what has finished, or write the report."""
+    """Run experiments, collect what has finished, or write the report."""
     parser = argparse.ArgumentParser(prog="python -m study", description=__doc__)
     parser.add_argument("task", choices=("run", "collect", "report"))
     parser.add_argument("recipes", nargs="*", help="some recipes only; all without")
@@ -110,11 +104,16 @@ def main() -> None:
     if args.task == "report":
         write_report(recipes)
         return
-    if args.task == "run":
-        run(chosen, args.jobs)
+    try:
+        failed = run(chosen, args.jobs) if args.task == "run" else []
+    except KeyboardInterrupt:
+        raise InfoGANError("interrupted; the same command goes on from here") from None
     done = [experiment.name for experiment in chosen if collect(experiment, Path("."), RECORDS)]
     print(f"study: {len(done)} of {len(chosen)} experiments on record in {RECORDS}")
-    write_report(recipes)
+    if done or not failed:
+        write_report(recipes)
+    if failed:
+        raise InfoGANError(f"{', '.join(failed)}: failed; the cause stands in {LOGS}/NAME.log")
 
 
 if __name__ == "__main__":
