@@ -8,15 +8,17 @@ RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
 UV := uv==0.13.9
 
 # Run what has changed since the last run; all of it on a fresh clone. `dvc repro` alone does the
-# same one stage at a time; here the trainings run side by side, which on few cores is faster.
+# same one stage at a time; here the trainings run side by side, and then the evaluations, which on
+# few cores is faster.
 repro: $(READY)
 	$(RUN) dvc repro download objectives classifier
-	$(RUN) sh -c '$(TRAIN_SIDE_BY_SIDE)'
+	$(RUN) sh -c '$(call SIDE_BY_SIDE,train)'
+	$(RUN) sh -c '$(call SIDE_BY_SIDE,evaluate)'
 	$(RUN) dvc repro
 
-# The cores are shared out; with more trainings than cores, each has one and the rest wait.
-TRAIN_SIDE_BY_SIDE = \
-	runs=$$(dvc stage list --name-only | grep "^train@"); \
+# The cores are shared out; with more runs than cores, each has one and the rest wait.
+SIDE_BY_SIDE = \
+	runs=$$(dvc stage list --name-only | grep "^$(1)@"); \
 	share=$$(($$(nproc) / $$(echo "$$runs" | wc -l))); \
 	echo "$$runs" | OMP_NUM_THREADS=$$((share > 1 ? share : 1)) \
 		xargs -P "$$(nproc)" -n 1 dvc --wait-for-lock repro --single-item

@@ -11,6 +11,9 @@ from infogan.codes import CodeLayout
 from infogan.networks import NetworkOptions, Table, build_networks
 from infogan.objectives import Objective
 
+# The layers with weights to multiply with.
+WEIGHTED = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
+
 
 def step_multiply_adds(
     table: Table, layout: CodeLayout, options: NetworkOptions, objective: Objective, *, fresh: bool
@@ -39,7 +42,7 @@ def step_multiply_adds(
 
 
 def forward_multiply_adds(network: nn.Module, batch: Tensor) -> list[int]:
-    """Multiply-adds of each layer that has weights to multiply with, per row of the batch."""
+    """Multiply-adds of each of the WEIGHTED layers, per row of the batch."""
     counts: list[int] = []
 
     def count(layer: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
@@ -50,8 +53,8 @@ def forward_multiply_adds(network: nn.Module, batch: Tensor) -> list[int]:
         weight = layer.get_parameter("weight")
         counts.append(weight.numel() * positions)
 
-    kinds = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
-    hooks = [m.register_forward_hook(count) for m in network.modules() if isinstance(m, kinds)]
+    layers = [layer for layer in network.modules() if isinstance(layer, WEIGHTED)]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
     with torch.no_grad():
         network(batch)
     for hook in hooks:

@@ -155,8 +155,12 @@ def measure(setting: Setting) -> dict[str, float]:
     # Before the images are made, the process has only itself.
     steps = port_seconds_per_step(setting) if setting.port else seconds_per_step(setting)
     timed = list(steps)[WARM_UP:]
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"step": statistics.median(timed), "rate": rate, "peak": peak / 2**20}
+    return {"step": statistics.median(timed), "rate": rate, "peak": peak_gib()}
+
+
+def peak_gib() -> float:
+    """The most memory that this process has held."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 def measure_in_turn(settings: dict[str, Setting], rounds: int) -> dict[str, dict[str, float]]:

@@ -9,7 +9,6 @@ multiplied large matrices. For a processor without a GPU.
 """
 
 import argparse
-import resource
 import statistics
 import time
 from collections.abc import Callable
@@ -20,8 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from benchmarks.operations import forward_multiply_adds
-from benchmarks.speed import ALL_CORES, WARM_UP, Setting, matrix_rate, seconds_per_step
+from benchmarks.operations import WEIGHTED, forward_multiply_adds
+from benchmarks.speed import (
+    ALL_CORES,
+    WARM_UP,
+    Setting,
+    matrix_rate,
+    peak_gib,
+    seconds_per_step,
+)
 from infogan import document as doc
 from infogan.objectives import OBJECTIVES
 from infogan.optimisation import MasterWeights
@@ -63,7 +69,7 @@ def rows_of(network: nn.Module) -> list[Row]:
     for module in network.modules():
         if list(module.children()):
             continue
-        has_weights = isinstance(module, nn.Linear | nn.Conv2d | nn.ConvTranspose2d)
+        has_weights = isinstance(module, WEIGHTED)
         if has_weights and begun:
             rows.append(Row())
         begun = begun or has_weights
@@ -82,11 +88,12 @@ def median_seconds(work: Callable[[], object]) -> float:
 
 
 def parts_of_rows(
-    network: nn.Module, batch: Tensor, whose: str, *, learned: int, frozen: int, of_input: bool
+    network: nn.Module, batch: Tensor, whose: str, *, learned: int, passes_on: bool, of_input: bool
 ) -> list[Part]:
-    """A part per row, which learns from `learned` batches and passes gradients on for `frozen`.
+    """A part per row, which learns from `learned` batches.
 
-    The first row gives its input no gradient unless `of_input`.
+    The first row gives its input no gradient unless `of_input`. With `passes_on`, as D in G's step,
+    each row also passes a gradient on without learning from it.
     """
     parts = []
     for index, row in enumerate(rows_of(network)):
@@ -100,20 +107,19 @@ def parts_of_rows(
             torch.autograd.backward(outputs, [gradient] * learned)
 
         def pass_on(row: Row = row, batch: Tensor = batch, gradient: Tensor = gradient) -> None:
-            for _ in range(frozen):
-                torch.autograd.backward([row(batch)], [gradient])
+            torch.autograd.backward([row(batch)], [gradient])
 
         passes_gradient = of_input or index > 0
         count = sum(forward_multiply_adds(row, batch[:2])) * len(batch)
         batch.requires_grad_(passes_gradient)
-        seconds = median_seconds(learn) if learned else 0.0
+        seconds = median_seconds(learn)
         count_all = count * learned * (2 + passes_gradient)
-        if frozen:
+        if passes_on:
             batch.requires_grad_(True)
             row.requires_grad_(False)
             seconds += median_seconds(pass_on)
             row.requires_grad_(True)
-            count_all += count * frozen * 2
+            count_all += count * 2
         row.zero_grad(set_to_none=True)
         batch.requires_grad_(False)
         parts.append(Part(f"{whose}, {row.name}", seconds, count_all))
@@ -159,19 +165,24 @@ def parts_of_step(players: Players, game: Game) -> list[Part]:
     read = 1 + int(of_fakes) + 2 * int(of_real)
     precise = latents.to(game.backend.precision)
     parts = [
-        *parts_of_rows(generator, precise, "G", learned=1, frozen=0, of_input=False),
+        *parts_of_rows(generator, precise, "G", learned=1, passes_on=False, of_input=False),
         *parts_of_rows(
-            discriminator.trunk, images, "trunk", learned=2 + maps, frozen=1, of_input=False
+            discriminator.trunk, images, "trunk", learned=2 + maps, passes_on=True, of_input=False
         ),
         *parts_of_rows(
-            discriminator.decision, features, "D's head", learned=2, frozen=1, of_input=True
+            discriminator.decision, features, "D's head", learned=2, passes_on=True, of_input=True
         ),
         *parts_of_rows(
-            discriminator.recognition, features, "Q's head", learned=read, frozen=1, of_input=True
+            discriminator.recognition,
+            features,
+            "Q's head",
+            learned=read,
+            passes_on=True,
+            of_input=True,
         ),
     ]
     if params.training.fresh_latents:
-        again = median_seconds(lambda: _without_gradient(game, players, latents))
+        again = median_seconds(torch.no_grad()(lambda: game.generate(generator, latents)))
         count = sum(forward_multiply_adds(generator, precise[:2])) * len(latents)
         parts.append(Part("G, forwards once more", again, count))
     if maps:
@@ -181,14 +192,15 @@ def parts_of_step(players: Players, game: Game) -> list[Part]:
     return parts
 
 
-@torch.no_grad()
-def _without_gradient(game: Game, players: Players, latents: Tensor) -> Tensor:
-    return game.generate(players.generator, latents)
-
-
-def peak_gib() -> float:
-    """The most memory that this process has held."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+def learned_gib(players: Players) -> float:
+    """What the weights take, with their copies, gradients and moments, after an update."""
+    tensors = list(players.state().values())
+    for weights in (players.generator_weights, players.discriminator_weights):
+        both = {id(weight): weight for weight in [*weights.masters, *weights.copies]}.values()
+        tensors += [weight.detach() for weight in both]
+        tensors += [weight.grad for weight in both if weight.grad is not None]
+    # A weight stands in the state, too: what is at one place counts once.
+    return sum({tensor.data_ptr(): tensor.nbytes for tensor in tensors}.values()) / 2**30
 
 
 def report(
@@ -213,8 +225,8 @@ def report(
             f"Made by `python -m benchmarks.step_parts` of `{preset}` on {where}: medians of "
             f"{REPEATS} runs. Large matrices were multiplied at {2 * rate / 1e9:.0f} GFLOP/s.",
             doc.Table(("Part", "ms in a step", "floor, ms", "share of the floor"), rows),
-            "The peak of the process's memory, and what it had come to before:",
-            doc.Table(("After", "GiB"), [(name, f"{value:.2f}") for name, value in memory.items()]),
+            "Memory: what the process had held at most, and what of it can be counted:",
+            doc.Table(("What", "GiB"), [(name, f"{value:.2f}") for name, value in memory.items()]),
         ]
     )
 
@@ -228,19 +240,20 @@ def main() -> None:
     options.add_argument("--out", type=Path, default=Path("benchmarks/step_parts.md"))
     given = options.parse_args()
 
-    memory = {"importing torch and the package": peak_gib()}
+    memory = {"after importing torch and the package": peak_gib()}
     setting = Setting(given.preset, given.precision, given.threads)
     params = setting.params()
     backend: Backend = resolve(params.runtime)
     steps = seconds_per_step(setting)
     next(steps)
-    memory["the data, the networks, their optimisers' moments and one step"] = peak_gib()
+    memory["after the data, the networks, their optimisers' moments and one step"] = peak_gib()
     step = statistics.median(list(steps)[WARM_UP - 1 :])
-    memory["all steps"] = peak_gib()
+    memory["after all steps"] = peak_gib()
 
     players = make_players(setting.table, params, 0, backend)
     game = Game(params, OBJECTIVES["infogan"](params), backend)
     parts = parts_of_step(players, game)
+    memory["counted: weights, their copies, gradients and moments"] = learned_gib(players)
     rate = matrix_rate(given.precision, given.threads)
     page = report(parts, step, rate, memory, backend.describe(), given.preset)
     given.out.write_text(page)

@@ -1,10 +1,19 @@
+from dataclasses import replace
+
 import pytest
 import torch
 from torch import nn
 
 from benchmarks import step_parts
 from benchmarks.operations import step_multiply_adds
-from benchmarks.step_parts import Part, parts_of_rows, parts_of_step, report, rows_of
+from benchmarks.step_parts import (
+    Part,
+    learned_gib,
+    parts_of_rows,
+    parts_of_step,
+    report,
+    rows_of,
+)
 from infogan.networks import TABLES
 from infogan.objectives import OBJECTIVES
 from infogan.training import Game, make_players
@@ -57,12 +66,29 @@ def test_the_parts_do_the_multiply_adds_of_a_step(make_params, backend, changes)
 def test_a_row_keeps_no_gradient_and_learns_again():
     network = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Linear(3, 2))
     before = [parameter.clone() for parameter in network.parameters()]
-    parts = parts_of_rows(network, torch.randn(5, 4), "it", learned=2, frozen=1, of_input=False)
+    parts = parts_of_rows(
+        network, torch.randn(5, 4), "it", learned=2, passes_on=True, of_input=False
+    )
     assert [part.multiply_adds for part in parts] == [5 * 12 * (2 * 2 + 2), 5 * 6 * (2 * 3 + 2)]
     for parameter, value in zip(network.parameters(), before, strict=True):
         assert parameter.requires_grad
         assert parameter.grad is None
         assert torch.equal(parameter, value)
+
+
+@pytest.mark.parametrize(("precision", "bytes_each"), [("float32", 16), ("bfloat16", 20)])
+def test_a_weight_takes_its_value_gradient_two_moments_and_copies(
+    make_params, backend, precision, bytes_each
+):
+    params = make_params()
+    backend = replace(backend, precision=getattr(torch, precision))
+    players = make_players(TABLES["mnist"], params, 0, backend)
+    game = Game(params, OBJECTIVES["infogan"](params), backend)
+    parts_of_step(players, game)
+    networks = (players.generator, players.discriminator)
+    count = sum(p.numel() for network in networks for p in network.parameters())
+    # Batch norm's weights have no copy, and its statistics no gradient.
+    assert 2**30 * learned_gib(players) == pytest.approx(bytes_each * count, rel=0.05)
 
 
 def test_the_page_adds_the_parts_up_and_sets_them_beside_their_floor():
