@@ -50,10 +50,10 @@ def measured(params_file: Path, seed: int, data: Path, out: Path) -> Metrics:
     weights = out / f"infogan-{seed}" / "weights.safetensors"
 
     def run(stage: str, **options: Path) -> None:
-        command = [sys.executable, "-m", stage, "--params", params_file, "--data", data]
-        pairs = [text for name, path in options.items() for text in (f"--{name}", path)]
-        environment = os.environ | {"OMP_NUM_THREADS": "1"}
-        subprocess.run([*command, "--seed", str(seed), *pairs], env=environment, check=True)
+        given = {"params": params_file, "data": data, "seed": seed, **options}
+        words = [word for name, value in given.items() for word in (f"--{name}", str(value))]
+        command = [sys.executable, "-m", stage, *words]
+        subprocess.run(command, env=os.environ | {"OMP_NUM_THREADS": "1"}, check=True)
 
     if not found.exists():
         objective = Path("runs/objectives/infogan.json")
