@@ -89,7 +89,14 @@ list(side_by_side({"one": command, "two": command}, 1, Path(sys.argv[1]), "under
 def test_an_interruption_waits_for_what_runs_and_starts_nothing_more(tmp_path):
     patient = script(PATIENT.format(path=str(tmp_path / "saved")))[-1]
     command = [sys.executable, "-c", INTERRUPTED, str(tmp_path), patient]
-    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True, stderr=subprocess.PIPE)
+    process = subprocess.Popen(
+        command,
+        cwd=ROOT,
+        start_new_session=True,
+        stderr=subprocess.PIPE,
+        # Tests that run in the background of a script have inherited that Ctrl-C is ignored.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     log = tmp_path / "one.log"
     give_up = time.monotonic() + 60
     while not (log.exists() and "under way" in log.read_text()):
