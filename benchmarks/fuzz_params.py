@@ -22,13 +22,14 @@ from typing import Any, NamedTuple
 import torch
 import yaml
 
-from infogan.datasets import load_images
-from infogan.errors import InfoGANError
+from infogan.base.errors import InfoGANError
+from infogan.base.packed import load_images
+from infogan.datasets import lookup
+from infogan.download.packing import prepare
+from infogan.method.runtime import Backend
 from infogan.objectives import OBJECTIVES
-from infogan.packing import prepare
 from infogan.params import Params, load_params
-from infogan.runtime import Backend
-from infogan.training import train
+from infogan.train.loop import train
 
 SECONDS = 20
 
@@ -290,7 +291,7 @@ class Judge:
 
     def __init__(self, scratch: Path) -> None:
         prepare("digits", scratch / "raw", scratch / "data")
-        self.images = load_images(scratch / "data", "digits", "train")
+        self.images = load_images(scratch / "data", lookup("digits"), "train")
         self.path = scratch / "params.yaml"
         self.backend = Backend(torch.device("cpu"), torch.float32, threads=1)
 

@@ -7,9 +7,9 @@ its input's. D's first layer needs no gradient of its input while D learns, and 
 import torch
 from torch import Tensor, nn
 
-from infogan.codes import CodeLayout
-from infogan.networks import NetworkOptions, Table, build_networks
-from infogan.objectives import Objective
+from infogan.method.codes import CodeLayout
+from infogan.method.networks import NetworkOptions, Table, build_networks
+from infogan.train.objective import Objective
 
 # The layers with weights to multiply with.
 WEIGHTED = nn.Conv2d | nn.ConvTranspose2d | nn.Linear

@@ -19,10 +19,11 @@ from pathlib import Path
 
 import yaml
 
-from infogan import document as doc
+from infogan.method.runtime import resolve
 from infogan.params import load_params
-from infogan.results import Metrics, number, spread, values_over_seeds
-from infogan.runtime import resolve
+from infogan.report import document as doc
+from infogan.report.claims import Metrics
+from infogan.report.tables import number, spread, values_over_seeds
 from study.records import load_records
 
 METRICS = (

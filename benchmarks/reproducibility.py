@@ -26,15 +26,19 @@ from sklearn.metrics import adjusted_rand_score
 from torch import Tensor
 
 from benchmarks.speed import ALL_CORES
-from infogan import document as doc
-from infogan.datasets import load_split, lookup, scale
-from infogan.evaluation import BATCH_SIZE
-from infogan.networks import TABLES
+from infogan.base.images import scale
+from infogan.base.packed import load_split
+from infogan.base.randomness import random_stream
+from infogan.datasets import lookup
+from infogan.evaluate.sorting import BATCH_SIZE
+from infogan.method.networks import TABLES
+from infogan.method.runtime import resolve
 from infogan.objectives import OBJECTIVES
 from infogan.params import load_params
-from infogan.randomness import random_stream
-from infogan.runtime import resolve
-from infogan.training import Game, Players, make_players, shuffled_batches, train_step
+from infogan.report import document as doc
+from infogan.train.loop import shuffled_batches
+from infogan.train.players import Players, make_players
+from infogan.train.step import Game, train_step
 
 NUM_IMAGES = 5_000  # sorted by c1, and as many generated
 # Without these torch and its libraries take the widest instructions that the processor has.
@@ -80,7 +84,7 @@ def work(variant: Variant, steps: list[int], params_file: Path, data: Path, out:
     )
     params = values.model_copy(update={"runtime": runtime})
     data_set, backend = lookup(params.dataset), resolve(params.runtime)
-    images = load_split(data, params.dataset, "train").images
+    images = load_split(data, data_set, "train").images
     game = Game(params, OBJECTIVES["infogan"](params), backend)
     players = make_players(TABLES[data_set.networks], params, 0, backend)
     batches = shuffled_batches(

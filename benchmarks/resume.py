@@ -20,13 +20,13 @@ from tempfile import TemporaryDirectory
 
 import torch
 
-from infogan.checkpoint import save_weights
+from infogan.download.packing import read_digits
+from infogan.method.runtime import Backend
+from infogan.method.weights import save_weights
 from infogan.objectives import OBJECTIVES
-from infogan.packing import read_digits
 from infogan.params import Params, load_params
-from infogan.runtime import Backend
-from infogan.snapshot import Snapshots
-from infogan.training import train
+from infogan.train.loop import train
+from infogan.train.snapshot import Snapshots
 
 PRECISIONS = ("float32", "bfloat16")
 

@@ -30,14 +30,17 @@ from typing import Any
 import torch
 
 from benchmarks.operations import step_multiply_adds
-from infogan import document as doc
-from infogan.datasets import DATASETS, scale
-from infogan.networks import TABLES, Table
+from infogan.base.images import scale
+from infogan.base.randomness import random_stream
+from infogan.datasets import lookup
+from infogan.method.networks import TABLES, Table
+from infogan.method.runtime import resolve
 from infogan.objectives import OBJECTIVES
 from infogan.params import Params, load_params
-from infogan.randomness import random_stream
-from infogan.runtime import resolve
-from infogan.training import Game, make_players, shuffled_batches, train_step
+from infogan.report import document as doc
+from infogan.train.loop import shuffled_batches
+from infogan.train.players import make_players
+from infogan.train.step import Game, train_step
 
 PORT = "Natsu6767/InfoGAN-PyTorch"
 WARM_UP = 4  # steps before the clock starts
@@ -69,7 +72,7 @@ class Setting:
     @property
     def table(self) -> Table:
         """The layers that fit the preset's data."""
-        return TABLES[DATASETS[self.params().dataset].networks]
+        return TABLES[lookup(self.params().dataset).networks]
 
 
 def seconds_per_step(setting: Setting) -> Iterator[float]:

@@ -23,13 +23,15 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from benchmarks.speed import matrix_rate
-from infogan import document as doc
-from infogan.checkpoint import load_weights
-from infogan.datasets import SPLITS, load_factors, load_split, lookup
-from infogan.judge import load_judge
-from infogan.measurements import Subject, measure_run
+from infogan.base.dataset import SPLITS
+from infogan.base.packed import load_factors, load_split
+from infogan.datasets import lookup
+from infogan.evaluate.measurements import Subject, measure_run
+from infogan.judge.judge import load_judge
+from infogan.method.runtime import resolve
+from infogan.method.weights import load_weights
 from infogan.params import load_params
-from infogan.runtime import resolve
+from infogan.report import document as doc
 from stages import classifier
 
 
@@ -114,7 +116,7 @@ def parts_of_evaluation(params_file: Path, runs: Path, data: Path) -> list[Cost]
         generator, discriminator = load_weights(weights, params)
         judge = load_judge(runs / "classifier" / "weights.safetensors", params.dataset)
         load = load_factors if data_set.factors else load_split
-        train, test = (load(data, params.dataset, split) for split in SPLITS)
+        train, test = (load(data, data_set, split) for split in SPLITS)
         subject = Subject(
             generator.to(backend.device),
             discriminator.to(backend.device),

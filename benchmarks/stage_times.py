@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from infogan import document as doc
+from infogan.method.runtime import resolve
 from infogan.params import load_params
-from infogan.runtime import resolve
+from infogan.report import document as doc
 
 
 class Cost(NamedTuple):

@@ -28,11 +28,12 @@ from benchmarks.speed import (
     peak_gib,
     seconds_per_step,
 )
-from infogan import document as doc
+from infogan.method.optimisation import MasterWeights
+from infogan.method.runtime import Backend, resolve
 from infogan.objectives import OBJECTIVES
-from infogan.optimisation import MasterWeights
-from infogan.runtime import Backend, resolve
-from infogan.training import Game, Players, make_players
+from infogan.report import document as doc
+from infogan.train.players import Players, make_players
+from infogan.train.step import Game
 
 REPEATS = 15
 

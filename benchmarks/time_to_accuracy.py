@@ -16,15 +16,19 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from infogan import document as doc
-from infogan.datasets import load_split, lookup, scale
-from infogan.evaluation import BATCH_SIZE, contingency, match_categories
-from infogan.networks import TABLES
+from infogan.base.images import scale
+from infogan.base.packed import load_split
+from infogan.base.randomness import random_stream
+from infogan.datasets import lookup
+from infogan.evaluate.sorting import BATCH_SIZE, contingency, match_categories
+from infogan.method.networks import TABLES
+from infogan.method.runtime import resolve
 from infogan.objectives import OBJECTIVES
 from infogan.params import Params, load_params
-from infogan.randomness import random_stream
-from infogan.runtime import resolve
-from infogan.training import Game, Players, make_players, shuffled_batches, train_step
+from infogan.report import document as doc
+from infogan.train.loop import shuffled_batches
+from infogan.train.players import Players, make_players
+from infogan.train.step import Game, train_step
 
 HELD_OUT = 5_000
 STEPS_BETWEEN_LOOKS = 50
@@ -33,7 +37,7 @@ STEPS_BETWEEN_LOOKS = 50
 def seconds_to(goal: float, params: Params, seed: int, data: Path) -> tuple[int, float]:
     """Steps and seconds of training until `goal`, or all steps and infinity."""
     data_set, backend = lookup(params.dataset), resolve(params.runtime)
-    split = load_split(data, params.dataset, "train")
+    split = load_split(data, data_set, "train")
     images, labels = split.images, split.labels
     game = Game(params, OBJECTIVES["infogan"](params), backend)
     players = make_players(TABLES[data_set.networks], params, seed, backend)

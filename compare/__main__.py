@@ -9,8 +9,8 @@ from pathlib import Path
 
 from compare.page import comparison_page, num_differing
 from compare.revisions import WORKSPACE, read_results
-from infogan.errors import end_in_one_line
-from infogan.writing import write_file
+from infogan.base.errors import end_in_one_line
+from infogan.base.files import write_file
 
 
 def main() -> None:

@@ -12,12 +12,13 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from compare.revisions import Results, flat
-from infogan.captions import CAPTIONS
-from infogan.document import Block, Picture, Table
-from infogan.figure_files import save_svg
-from infogan.figures import STYLE, WIDTH_INCHES, objective_name
-from infogan.results import PROTOCOLS, number
-from infogan.webpage import Html, figure, inline, web_page
+from infogan.report.captions import CAPTIONS
+from infogan.report.document import Block, Picture, Table
+from infogan.report.figure_files import save_svg
+from infogan.report.figures import STYLE, WIDTH_INCHES, objective_name
+from infogan.report.protocols import PROTOCOLS
+from infogan.report.tables import number
+from infogan.report.webpage import Html, figure, inline, web_page
 
 # Before and after: a broad grey line stays visible under a thin blue one that is the same.
 LINES = (("#AAAAAA", 2.6), ("#0072B2", 1.0))

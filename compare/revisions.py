@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
-from infogan.errors import InfoGANError
+from infogan.base.errors import InfoGANError
 
 WORKSPACE = "workspace"  # DVC's word for what lies in the folder, committed or not
 EXPERIMENT = re.compile(r"refs/exps/(?P<baseline>[0-9a-f]{2}/[0-9a-f]+)/(?P<name>.+)")

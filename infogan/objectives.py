@@ -1,38 +1,11 @@
 """The objectives a run can train: what Q, the trunk and G each learn from the bound L_I."""
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
-from pydantic.dataclasses import dataclass
-
-from infogan.augmentation import MapLimits
-from infogan.errors import InfoGANError
+from infogan.method.maps import MapLimits
 from infogan.params import Params
-from infogan.writing import write_file
-
-
-@dataclass(frozen=True)
-class Objective:
-    """The weights of the bound in Eq. 6, who maximises it besides Q's head, and our additions."""
-
-    lambda_disc: float
-    lambda_cont: float
-    lambda_information: float
-    lambda_consistency: float
-    generator_learns_bound: bool
-    trunk_learns_bound: bool
-    categories_from_maps: bool
-    maps: MapLimits  # of fake and of real images
-    labels_given: bool  # D judges an image together with its label, and c1 is the fake one's
-
-    @property
-    def learns_from_real_images(self) -> bool:
-        """Whether Q is also trained on real images."""
-        return self.lambda_information > 0 or self.lambda_consistency > 0
-
+from infogan.train.objective import Objective
 
 # The top level of params.yaml that reaches InfoGAN's objective alone; no control changes with it.
 INFOGAN_ALONE = (
@@ -83,21 +56,3 @@ OBJECTIVES: dict[str, Callable[[Params], Objective]] = {
     "gan": _gan,
     "cgan": _cgan,
 }
-
-_ADAPTER = TypeAdapter(Objective)
-
-
-def save_objective(path: Path, objective: Objective) -> None:
-    """Write an objective as JSON."""
-    write_file(path, _ADAPTER.dump_json(objective, indent=2) + b"\n")
-
-
-def load_objective(path: Path) -> Objective:
-    """Read what `save_objective` wrote; an InfoGANError names a file that is not of this kind."""
-    try:
-        return _ADAPTER.validate_python(json.loads(path.read_bytes()))
-    except (OSError, ValueError, ValidationError) as error:
-        reason = " ".join(str(error).split())
-        raise InfoGANError(
-            f"{path}: not an objective ({reason}); run `dvc repro objectives`"
-        ) from error

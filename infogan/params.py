@@ -13,11 +13,11 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
 from pydantic_core import ErrorDetails
 
-from infogan.augmentation import MapLimits
-from infogan.codes import CodeLayout, NoisePrior
-from infogan.datasets import DATASETS
-from infogan.errors import InfoGANError
-from infogan.networks import NetworkOptions
+from infogan.base.errors import InfoGANError
+from infogan.datasets import lookup, names
+from infogan.method.codes import CodeLayout, NoisePrior
+from infogan.method.maps import MapLimits
+from infogan.method.networks import NetworkOptions
 
 Objective = Literal["infogan", "gan", "cgan"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -170,12 +170,12 @@ class Params(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Params":
-        if self.dataset not in DATASETS:
-            raise _Problem("dataset", self.dataset, "one of " + ", ".join(sorted(DATASETS)))
+        if self.dataset not in names():
+            raise _Problem("dataset", self.dataset, "one of " + ", ".join(names()))
         for key, values in (("seeds", self.seeds), ("objectives", self.objectives)):
             if len(set(values)) < len(values):
                 raise _Problem(key, values, "no value twice")
-        data_set = DATASETS[self.dataset]
+        data_set = lookup(self.dataset)
         num_classes = data_set.num_classes
         if "cgan" in self.objectives and not num_classes:
             expected = f"infogan or gan: the images of {self.dataset} have no labels for cgan"

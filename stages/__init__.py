@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from infogan.errors import InfoGANError, explain
+from infogan.base.errors import InfoGANError, explain
 
 PARAMS = Path("params.yaml")
 

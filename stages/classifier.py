@@ -11,15 +11,18 @@ from pathlib import Path
 from jaxtyping import UInt8
 from torch import Tensor
 
-from infogan.classifier import classify, train_classifier
-from infogan.datasets import SPLITS, DataSet, load_factors, load_split, lookup, scale
-from infogan.factor_regressor import read_factors, reading_r2, train_regressor
-from infogan.frechet import frechet_distance
-from infogan.judge import Judge, Log, penultimate_features, save_judge
-from infogan.networks import count_parameters
+from infogan.base.dataset import SPLITS, DataSet
+from infogan.base.files import write_file
+from infogan.base.images import scale
+from infogan.base.packed import load_factors, load_split
+from infogan.datasets import lookup
+from infogan.judge.classifier import classify, train_classifier
+from infogan.judge.frechet import frechet_distance
+from infogan.judge.judge import Judge, Log, penultimate_features, save_judge
+from infogan.judge.regressor import read_factors, reading_r2, train_regressor
+from infogan.method.networks import count_parameters
+from infogan.method.runtime import resolve
 from infogan.params import Params, load_params
-from infogan.runtime import resolve
-from infogan.writing import write_file
 from stages import run_stage, stage_parser
 
 Images = UInt8[Tensor, "image channel height width"]
@@ -60,7 +63,7 @@ def _train_on_classes(
     folder: Path, data_set: DataSet, params: Params, log: Log
 ) -> tuple[Judge, dict[str, float], dict[str, Images]]:
     """A classifier, its accuracy, and the images of both splits."""
-    train, test = (load_split(folder, params.dataset, split) for split in SPLITS)
+    train, test = (load_split(folder, data_set, split) for split in SPLITS)
     backend = resolve(params.runtime)
     judge = train_classifier(*train, data_set, params.classifier, backend, log)
     predictions = classify(judge, scale(test.images, data_set.value_range))
@@ -72,7 +75,7 @@ def _train_on_factors(
     folder: Path, data_set: DataSet, params: Params, log: Log
 ) -> tuple[Judge, dict[str, float], dict[str, Images]]:
     """A regressor of factors, its R2 for each, and the images of both splits."""
-    train, test = (load_factors(folder, params.dataset, split) for split in SPLITS)
+    train, test = (load_factors(folder, data_set, split) for split in SPLITS)
     backend = resolve(params.runtime)
     judge = train_regressor(*train, data_set, params.classifier, backend, log)
     read = read_factors(judge, data_set.factors, scale(test.images, data_set.value_range))

@@ -7,7 +7,7 @@ import argparse
 import os
 from pathlib import Path
 
-from infogan.packing import prepare
+from infogan.download.packing import prepare
 from infogan.params import load_params
 from stages import run_stage, stage_parser
 

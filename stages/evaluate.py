@@ -7,14 +7,16 @@ import argparse
 import json
 from pathlib import Path
 
-from infogan.checkpoint import load_weights
-from infogan.datasets import SPLITS, load_factors, load_split, lookup
-from infogan.judge import load_judge
-from infogan.measurements import Measurements, Subject, measure_run
-from infogan.morphometrics import SHAPES
+from infogan.base.dataset import SPLITS
+from infogan.base.files import write_file
+from infogan.base.packed import load_factors, load_split
+from infogan.datasets import lookup
+from infogan.evaluate.measurements import Measurements, Subject, measure_run
+from infogan.evaluate.morphometrics import SHAPES
+from infogan.judge.judge import load_judge
+from infogan.method.runtime import resolve
+from infogan.method.weights import load_weights
 from infogan.params import load_params
-from infogan.runtime import resolve
-from infogan.writing import write_file
 from stages import run_stage, stage_parser
 
 
@@ -25,7 +27,7 @@ def main(args: argparse.Namespace) -> None:
     backend = resolve(params.runtime)
     generator, discriminator = load_weights(args.weights, params)
     load = load_factors if data_set.factors else load_split
-    train, test = (load(args.data, params.dataset, split) for split in SPLITS)
+    train, test = (load(args.data, data_set, split) for split in SPLITS)
     subject = Subject(
         generator.to(backend.device),
         discriminator.to(backend.device),

@@ -5,14 +5,14 @@ import json
 from pathlib import Path
 from typing import Any
 
-from infogan.checkpoint import load_weights
-from infogan.codes import sample
+from infogan.base.randomness import random_stream
 from infogan.datasets import lookup
-from infogan.evaluation import UNMATCHED
-from infogan.explorer import page_facts, write_page
+from infogan.evaluate.effects import ROLE_NAMES
+from infogan.evaluate.sorting import UNMATCHED
+from infogan.explore.page import page_facts, write_page
+from infogan.method.codes import sample
+from infogan.method.weights import load_weights
 from infogan.params import load_params
-from infogan.randomness import random_stream
-from infogan.shape_effects import ROLE_NAMES
 from stages import run_stage, stage_parser
 
 NUM_NOISE_SAMPLES = 8

@@ -6,8 +6,9 @@ Training depends on its own objective's file, so that a new lambda leaves the co
 import argparse
 from pathlib import Path
 
-from infogan.objectives import OBJECTIVES, save_objective
+from infogan.objectives import OBJECTIVES
 from infogan.params import load_params
+from infogan.train.objective import save_objective
 from stages import run_stage, stage_parser
 
 

@@ -7,14 +7,17 @@ import argparse
 import json
 from pathlib import Path
 
-from infogan.datasets import load_images, lookup
-from infogan.document import markdown
-from infogan.figure_files import save_png, save_svg
+from infogan.base.files import write_file
+from infogan.base.packed import load_images
+from infogan.datasets import lookup
 from infogan.params import load_params
-from infogan.report import all_metrics, document, draw, mean_curves, read_run
-from infogan.results import summarise
-from infogan.webpage import web_page
-from infogan.writing import write_file
+from infogan.report.document import markdown
+from infogan.report.figure_files import save_png, save_svg
+from infogan.report.pictures import draw
+from infogan.report.runs import all_metrics, mean_curves, read_run
+from infogan.report.tables import summarise
+from infogan.report.text import document
+from infogan.report.webpage import web_page
 from stages import run_stage, stage_parser
 
 LINKS = {
@@ -36,8 +39,8 @@ def main(args: argparse.Namespace) -> None:
         for seed in params.seeds
     ]
     classifier = json.loads((args.runs / "classifier" / "metrics.json").read_text())
-    real_images = load_images(args.data, params.dataset, "test")[:100].numpy()
     data_set = lookup(params.dataset)
+    real_images = load_images(args.data, data_set, "test")[:100].numpy()
     pictures = draw(runs, params, data_set, real_images)
     summary = {**summarise(all_metrics(runs)), "classifier": classifier}
     blocks = document(runs, params, data_set, classifier, list(pictures))

@@ -14,15 +14,15 @@ from pathlib import Path
 
 from dvclive import Live
 
-from infogan.arrays import save_array
-from infogan.checkpoint import save_weights
-from infogan.datasets import load_images, load_split
-from infogan.objectives import load_objective
+from infogan.base.files import save_array, write_file
+from infogan.base.packed import load_images, load_split
+from infogan.datasets import lookup
+from infogan.method.runtime import resolve
+from infogan.method.weights import save_weights
 from infogan.params import load_params
-from infogan.runtime import resolve
-from infogan.snapshot import Interrupted, Snapshots
-from infogan.training import train
-from infogan.writing import write_file
+from infogan.train.loop import train
+from infogan.train.objective import load_objective
+from infogan.train.snapshot import Interrupted, Snapshots
 from stages import run_stage, stage_parser
 
 SECONDS_PER_LINE = 5.0
@@ -35,10 +35,11 @@ def main(args: argparse.Namespace) -> None:
     """
     params = load_params(args.params)
     objective = load_objective(args.objective)
-    images = load_images(args.data, params.dataset, "train")
+    data_set = lookup(params.dataset)
+    images = load_images(args.data, data_set, "train")
     labels = None
     if objective.labels_given:
-        labels = load_split(args.data, params.dataset, "train").labels.long()
+        labels = load_split(args.data, data_set, "train").labels.long()
     backend = resolve(params.runtime)
     run = args.out.name
 

@@ -7,15 +7,16 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from infogan.arrays import save_array
-from infogan.checkpoint import load_weights
-from infogan.codes import sample
-from infogan.datasets import lookup, unscale
+from infogan.base.files import save_array, write_file
+from infogan.base.images import unscale
+from infogan.base.randomness import random_stream
+from infogan.datasets import lookup
+from infogan.method.codes import sample
+from infogan.method.runtime import resolve
+from infogan.method.traversal import code_traversals, generate
+from infogan.method.weights import load_weights
 from infogan.params import load_params
-from infogan.randomness import random_stream
-from infogan.runtime import resolve
-from infogan.traversal import code_traversals, generate, grid_image
-from infogan.writing import write_file
+from infogan.report.grids import grid_image
 from stages import run_stage, stage_parser
 
 

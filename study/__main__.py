@@ -9,9 +9,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-from infogan.errors import InfoGANError, end_in_one_line
-from infogan.figure_files import save_png, save_svg
-from infogan.writing import write_file
+from infogan.base.errors import InfoGANError, end_in_one_line
+from infogan.base.files import write_file
+from infogan.report.figure_files import save_png, save_svg
 from study import report
 from study.experiments import Experiment, Recipe, experiments, load_recipes
 from study.records import collect, load_records

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from infogan.errors import InfoGANError
+from infogan.base.errors import InfoGANError
 from infogan.params import load_params
 
 

@@ -20,12 +20,12 @@ from dvc.api import DVCFileSystem
 from jaxtyping import UInt8
 from PIL import Image
 
+from infogan.base.errors import InfoGANError
 from infogan.datasets import lookup
-from infogan.errors import InfoGANError
 from infogan.objectives import INFOGAN_ALONE
-from infogan.report import category_order
-from infogan.results import convergence
-from infogan.traversal import grid_image
+from infogan.report.grids import grid_image
+from infogan.report.pictures import category_order
+from infogan.report.tables import convergence
 from study.experiments import Experiment, flat_parameters
 
 Grid = UInt8[np.ndarray, "row column channel height width"]

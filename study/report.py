@@ -9,10 +9,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 from PIL import Image
 
-from infogan import figures, results
+from infogan.base.errors import InfoGANError
 from infogan.datasets import lookup
-from infogan.document import Block, Table, markdown
-from infogan.errors import InfoGANError
+from infogan.report import figures, tables
+from infogan.report.claims import Metrics
+from infogan.report.document import Block, Table, markdown
+from infogan.report.protocols import PROTOCOLS
 from study.experiments import Recipe
 from study.records import Record
 
@@ -80,7 +82,7 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         ),
         "## The paper's claims",
         "A verdict counts the seeds for which the rule holds; no seed is left out.",
-        results.claims_by_recipe(measured, objectives, "mnist"),
+        tables.claims_by_recipe(measured, objectives, "mnist"),
         "## All quantities",
         _quantities(measured),
     ]
@@ -128,9 +130,9 @@ def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recip
 
 def metrics_by_recipe(
     records: list[Record], recipes: dict[str, Recipe]
-) -> dict[str, dict[int, results.Metrics]]:
+) -> dict[str, dict[int, Metrics]]:
     """Metrics by recipe and seed, in the recipes' order; only recipes with a record."""
-    found: dict[str, dict[int, results.Metrics]] = {}
+    found: dict[str, dict[int, Metrics]] = {}
     for name in recipes:
         own = {record.seed: record.metrics for record in records if record.recipe == name}
         if own:
@@ -164,22 +166,17 @@ def table(records: list[Record]) -> pd.DataFrame:
     ).set_index(["recipe", "seed"])
 
 
-def _quantities(measured: dict[str, dict[int, results.Metrics]]) -> Table:
-    rows = [
-        (f"`{name}`", *_spreads(measured, name), results.PROTOCOLS.get(name, ""))
-        for name in HEADLINE
-    ]
+def _quantities(measured: dict[str, dict[int, Metrics]]) -> Table:
+    rows = [(f"`{name}`", *_spreads(measured, name), PROTOCOLS.get(name, "")) for name in HEADLINE]
     return Table(("Metric", *(f"`{name}`" for name in measured), "What it is"), rows)
 
 
-def _spreads(measured: dict[str, dict[int, results.Metrics]], metric: str) -> list[str]:
+def _spreads(measured: dict[str, dict[int, Metrics]], metric: str) -> list[str]:
     """One metric over the seeds of each recipe."""
-    return [results.spread(results.values_over_seeds(runs, metric)) for runs in measured.values()]
+    return [tables.spread(tables.values_over_seeds(runs, metric)) for runs in measured.values()]
 
 
-def _data_sets(
-    by_recipe: dict[str, dict[int, results.Metrics]], recipes: dict[str, Recipe]
-) -> Table:
+def _data_sets(by_recipe: dict[str, dict[int, Metrics]], recipes: dict[str, Recipe]) -> Table:
     rows = [
         _means(recipe.about, by_recipe[name], DATA_METRICS)
         for name, recipe in recipes.items()
@@ -189,7 +186,7 @@ def _data_sets(
 
 
 def _ablations(
-    by_recipe: dict[str, dict[int, results.Metrics]], default: Recipe, ablations: dict[str, Recipe]
+    by_recipe: dict[str, dict[int, Metrics]], default: Recipe, ablations: dict[str, Recipe]
 ) -> Table:
     """Those that ran on the same seeds stand together, below the default on these seeds."""
     groups: dict[tuple[int, ...], list[str]] = {}
@@ -204,18 +201,16 @@ def _ablations(
     return Table(("What is changed", "Seeds", *(f"`{key}`" for key in ABLATION_METRICS)), rows)
 
 
-def _means(
-    about: str, runs: dict[int, results.Metrics], metrics: tuple[str, ...]
-) -> tuple[str, ...]:
+def _means(about: str, runs: dict[int, Metrics], metrics: tuple[str, ...]) -> tuple[str, ...]:
     """A row: what was run, with which seeds, and each metric over them."""
-    values = (results.spread(results.values_over_seeds(runs, key)) for key in metrics)
+    values = (tables.spread(tables.values_over_seeds(runs, key)) for key in metrics)
     return about, ", ".join(map(str, runs)), *values
 
 
 def _other_experiments(
     dataset: str,
     recipes: dict[str, Recipe],
-    by_recipe: dict[str, dict[int, results.Metrics]],
+    by_recipe: dict[str, dict[int, Metrics]],
 ) -> list[Block]:
     """The paper's claims on data whose factors are known, and every run."""
     data_set = lookup(dataset)
@@ -228,14 +223,14 @@ def _other_experiments(
         f"## Other experiments: `{dataset}`{stand_in}",
         f"{about}. These images are rendered here with known factors and are not the paper's. The "
         "paper shows the run nearest to earlier results out of five; here is every run.",
-        results.claims_by_recipe(measured, objectives, dataset),
+        tables.claims_by_recipe(measured, objectives, dataset),
         _every_seed(measured, (*keys, *FACTOR_METRICS)),
     ]
 
 
-def _every_seed(by_recipe: dict[str, dict[int, results.Metrics]], keys: tuple[str, ...]) -> Table:
+def _every_seed(by_recipe: dict[str, dict[int, Metrics]], keys: tuple[str, ...]) -> Table:
     rows = [
-        (f"`{name}`", str(seed), *(results.number(metrics.get(key)) for key in keys))
+        (f"`{name}`", str(seed), *(tables.number(metrics.get(key)) for key in keys))
         for name, runs in by_recipe.items()
         for seed, metrics in runs.items()
     ]

@@ -8,9 +8,9 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from infogan.networks import NetworkOptions
+from infogan.method.networks import NetworkOptions
+from infogan.method.runtime import Backend
 from infogan.params import Params, load_params
-from infogan.runtime import Backend
 
 REPOSITORY = Path(__file__).parents[1]
 

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
-from infogan.factors import CELEBA_ATTRIBUTES
+from infogan.datasets.celeba import CELEBA_ATTRIBUTES
 from tests.toy_data import idx_bytes
 
 NUM = {"train": 60, "test": 60}

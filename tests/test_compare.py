@@ -13,7 +13,7 @@ from PIL import Image
 
 from compare.page import comparison_page, num_differing
 from compare.revisions import flat, read_results, resolve
-from infogan.errors import InfoGANError
+from infogan.base.errors import InfoGANError
 from tests.imports import ROOT
 
 PARAMETERS = {"seeds": [0], "lambda_cont": 0.1, "codes": {"noise": 62}}

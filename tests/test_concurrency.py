@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.stages.test_stages import TINY, run_stage
 from tests.test_pipeline import Run, commit, copy_repository, make_run, start_queue
-from tests.test_stages import TINY, run_stage
 
 TRAININGS = ("infogan-0", "gan-0")
 QUEUED = {"a": 0.25, "b": 0.75}

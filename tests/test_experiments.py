@@ -9,15 +9,17 @@ import pytest
 import yaml
 from torch import nn
 
-from infogan.codes import CodeLayout
-from infogan.datasets import DATASETS, load_factors, load_split
-from infogan.errors import InfoGANError
-from infogan.networks import TABLES
-from infogan.packing import prepare
+from infogan.base.errors import InfoGANError
+from infogan.base.packed import load_factors, load_split
+from infogan.datasets import lookup, names
+from infogan.download.packing import prepare
+from infogan.method.codes import CodeLayout
+from infogan.method.networks import TABLES
 from infogan.params import load_params
 from tests.conftest import REPOSITORY
 from tests.miniatures import NUM, WRITERS, write_chairs, write_faces
-from tests.test_stages import leaves, run_stage
+from tests.stages.test_stages import leaves, run_stage
+from tests.toy_data import register
 
 PRESETS = sorted(path.stem for path in (REPOSITORY / "presets").glob("*.yaml"))
 SMALL = {
@@ -48,12 +50,10 @@ OTHER_DATA = {"faces_azimuth": "faces", "chairs_rotation": "chairs"}
 def miniature(monkeypatch):
     """Data sets of a few images, whose raw files need no checksum."""
     for name in WRITERS:
-        data_set = DATASETS[name]
+        data_set = lookup(name)
         files = dict.fromkeys(data_set.files)
         sizes = {} if files else dict(NUM)
-        monkeypatch.setitem(
-            DATASETS, name, replace(data_set, files=files, sources=(), split_sizes=sizes)
-        )
+        register(monkeypatch, name, replace(data_set, files=files, sources=(), split_sizes=sizes))
 
 
 def small_params(folder, preset, dataset):
@@ -100,7 +100,7 @@ def test_every_preset_reaches_the_report(tmp_path, monkeypatch, miniature, prese
     run_stage("explore", params, *weights, *measured, *seeded, *page)
     run_stage("report", params, "--runs", runs, *data, "--out", reports)
 
-    data_set, layout = DATASETS[dataset], load_params(params).codes.layout
+    data_set, layout = lookup(dataset), load_params(params).codes.layout
     metrics = json.loads((reports / "metrics.json").read_text())
     assert all(math.isfinite(value) for value in leaves(metrics))
     measured = metrics["infogan"]
@@ -146,9 +146,9 @@ def test_presets_have_the_papers_lambdas():
     assert continuous == [0.2, 0.1, 0.1]
 
 
-@pytest.mark.parametrize("name", DATASETS)
+@pytest.mark.parametrize("name", names())
 def test_images_have_the_shape_and_range_of_their_networks(name):
-    data_set = DATASETS[name]
+    data_set = lookup(name)
     table = TABLES[data_set.networks]
     assert data_set.image_shape == table.image_shape
     assert data_set.value_range == {nn.Tanh: (-1, 1), nn.Sigmoid: (0, 1)}[table.output]
@@ -166,14 +166,14 @@ def test_rendered_data_are_the_same_bytes_again_and_differ_between_splits(tmp_pa
         for split, num in NUM.items():
             path = f"{split}.safetensors"
             assert (first / path).read_bytes() == (again / path).read_bytes()
-            assert len(load_factors(first, name, split).images) == num
-        train, test = (load_factors(first, name, split) for split in ("train", "test"))
+            assert len(load_factors(first, lookup(name), split).images) == num
+        train, test = (load_factors(first, lookup(name), split) for split in ("train", "test"))
         assert not np.array_equal(train.factors[: len(test.factors)], test.factors)
 
 
 def test_one_model_of_ten_is_for_testing_with_all_its_views(tmp_path, miniature):
     pack("chairs", tmp_path)
-    train, test = (load_factors(tmp_path / "data", "chairs", s) for s in ("train", "test"))
+    train, test = (load_factors(tmp_path / "data", lookup("chairs"), s) for s in ("train", "test"))
     assert (len(train.images), len(test.images)) == (36, 4)
     degrees = np.rad2deg(test.factors.numpy())
     expected = [[11, 20], [197 - 360, 20], [11, 30], [348 - 360, 30]]
@@ -183,7 +183,7 @@ def test_one_model_of_ten_is_for_testing_with_all_its_views(tmp_path, miniature)
 def test_celebas_validation_images_are_left_out(tmp_path, miniature):
     pack("celeba", tmp_path)
     for split, num in NUM.items():
-        images, factors = load_factors(tmp_path / "data", "celeba", split)
+        images, factors = load_factors(tmp_path / "data", lookup("celeba"), split)
         assert images.shape == (num, 3, 32, 32)
         assert factors.shape == (num, 40)
         assert set(factors.flatten().tolist()) == {0.0, 1.0}
@@ -191,7 +191,7 @@ def test_celebas_validation_images_are_left_out(tmp_path, miniature):
 
 def test_svhns_splits_are_those_of_its_files(tmp_path, miniature):
     pack("svhn", tmp_path)
-    images, labels = load_split(tmp_path / "data", "svhn", "test")
+    images, labels = load_split(tmp_path / "data", lookup("svhn"), "test")
     assert images.shape == (NUM["test"], 3, 32, 32)
     assert labels.tolist() == [(i + 1) % 10 for i in range(NUM["test"])]
 
@@ -227,10 +227,10 @@ def test_other_attributes_are_refused(tmp_path, miniature):
 
 @pytest.mark.parametrize("name", ["svhn", "celeba", "chairs", "faces"])
 def test_where_no_source_is_reached_the_error_says_what_to_put_where(tmp_path, monkeypatch, name):
-    monkeypatch.setitem(DATASETS, name, replace(DATASETS[name], sources=()))
+    register(monkeypatch, name, replace(lookup(name), sources=()))
     message = refused(name, tmp_path)
     assert f"into {tmp_path / 'raw' / name} and run again" in message
-    assert all(file in message for file in DATASETS[name].files)
+    assert all(file in message for file in lookup(name).files)
 
 
 def test_a_file_without_a_published_checksum_is_taken_and_said_so(tmp_path):

@@ -3,11 +3,12 @@ from typing import get_args
 
 import pytest
 
-from infogan.augmentation import MapLimits
-from infogan.errors import InfoGANError
-from infogan.objectives import INFOGAN_ALONE, OBJECTIVES, load_objective, save_objective
-from infogan.objectives import Objective as Weights
+from infogan.base.errors import InfoGANError
+from infogan.method.maps import MapLimits
+from infogan.objectives import INFOGAN_ALONE, OBJECTIVES
 from infogan.params import Objective
+from infogan.train.objective import Objective as Weights
+from infogan.train.objective import load_objective, save_objective
 
 WEIGHTS = {
     "lambda_disc": 0.3,

@@ -4,9 +4,9 @@ import pytest
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
-from infogan.codes import CodeLayout
-from infogan.errors import InfoGANError
-from infogan.networks import NetworkOptions
+from infogan.base.errors import InfoGANError
+from infogan.method.codes import CodeLayout
+from infogan.method.networks import NetworkOptions
 from infogan.params import load_params
 from tests.conftest import REPOSITORY
 

@@ -16,8 +16,8 @@ import yaml
 
 from tests.imports import ROOT
 from tests.miniatures import write_faces
+from tests.stages.test_stages import TINY, leaves
 from tests.test_experiments import small_params
-from tests.test_stages import TINY, leaves
 
 Run = Callable[..., str]
 

@@ -3,12 +3,15 @@
 import gzip
 import hashlib
 import struct
+import sys
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 
-from infogan.datasets import DataSet
+from infogan.base.dataset import DataSet
 
 NUM_IMAGES = {"train": 7, "test": 4}
 PREFIXES = {"train": "train", "test": "t10k"}
@@ -38,6 +41,7 @@ def toy_files() -> dict[str, bytes]:
 
 
 TOY = DataSet(
+    name="toy",
     image_shape=(1, 3, 5),
     value_range=(0.0, 1.0),
     class_names=("a", "b", "c"),
@@ -61,3 +65,9 @@ def write_raw(folder: Path, *, zipped: bool = False, level: int = 9) -> None:
             (folder / f"{name}.gz").write_bytes(gzip.compress(contents, level))
         else:
             (folder / name).write_bytes(contents)
+
+
+def register(monkeypatch: pytest.MonkeyPatch, name: str, data_set: DataSet) -> None:
+    """Let `lookup(name)` find this data set for the rest of a test."""
+    module = SimpleNamespace(DATA_SET=replace(data_set, name=name))
+    monkeypatch.setitem(sys.modules, f"infogan.datasets.{name}", module)

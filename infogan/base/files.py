@@ -1,0 +1,54 @@
+"""Outputs on disk: each file whole or not at all, whatever happens while it is written."""
+
+import io
+import os
+import zlib
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from infogan.base.errors import InfoGANError, explain
+
+
+def write_file(path: Path, contents: bytes | str) -> None:
+    """Write a file under a temporary name beside it, then rename it; text is UTF-8.
+
+    Readers see the earlier file or the new one. An InfoGANError says what could not be written,
+    why, and what to do; the earlier file, if any, then stays.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.partial")
+    try:
+        with suppress(FileExistsError):  # a file: writing then says that it is no folder
+            path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            temporary.write_bytes(contents.encode() if isinstance(contents, str) else contents)
+            os.replace(temporary, path)
+        finally:
+            temporary.unlink(missing_ok=True)
+    except OSError as error:
+        raise InfoGANError(f"cannot write {explain(error, path)}") from error
+
+
+CHECKSUM_BYTES = 4
+
+
+def save_array(path: Path, array: np.ndarray) -> None:
+    """Write an array, whole or not at all; the same array gives the same bytes."""
+    encoded = io.BytesIO()
+    np.save(encoded, array, allow_pickle=False)
+    contents = encoded.getvalue()
+    write_file(path, contents + _checksum(contents))
+
+
+def load_array(path: Path) -> np.ndarray:
+    """Read what `save_array` wrote; ValueError names a file that was changed."""
+    contents = path.read_bytes()
+    if contents[-CHECKSUM_BYTES:] != _checksum(contents[:-CHECKSUM_BYTES]):
+        raise ValueError(f"{path}: its checksum is wrong: the file was changed")
+    loaded: np.ndarray = np.load(io.BytesIO(contents), allow_pickle=False)
+    return loaded
+
+
+def _checksum(contents: bytes) -> bytes:
+    return zlib.crc32(contents).to_bytes(CHECKSUM_BYTES, "big")

@@ -1,0 +1,232 @@
+"""From verified raw files to the packed arrays of `infogan.base.packed`.
+
+The same data set packs to the same bytes, whichever source its raw files came from.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float32, UInt8
+from safetensors.numpy import save
+from sklearn.datasets import load_digits
+
+from infogan.base.dataset import SPLITS, DataSet, SplitName
+from infogan.base.errors import InfoGANError
+from infogan.base.files import write_file
+from infogan.base.images import FactorImages
+from infogan.base.packed import packed_contents, split_path
+from infogan.base.randomness import random_stream
+from infogan.datasets import lookup
+from infogan.download.archives import (
+    celeba_names,
+    read_celeba_attributes,
+    read_celeba_images,
+    read_chairs,
+    read_faces,
+    read_svhn,
+)
+from infogan.download.heads import draw_heads
+from infogan.download.seats import draw_seats
+from infogan.download.sources import FETCHERS, Fetcher, Progress, SourceError, obtain, open_raw
+
+Images = UInt8[np.ndarray, "image channel height width"]
+Labels = UInt8[np.ndarray, " image"]
+Factors = Float32[np.ndarray, "image factor"]
+Arrays = tuple[Images, Labels] | tuple[Images, Factors]
+Reader = Callable[[Mapping[str, Path], SplitName], Arrays]
+
+# Where the publisher names no test images: one in so many, of rows or of models.
+TEST_SHARE = 10
+
+UPSCALED = 20  # pixels: the box in which MNIST centres its digits, in 28 x 28
+
+
+def prepare(
+    name: str,
+    raw_folder: Path,
+    out_folder: Path,
+    progress: Progress = lambda message: None,
+    fetchers: Mapping[str, Fetcher] = FETCHERS,
+) -> None:
+    """Obtain a data set and write its packed splits into `out_folder`.
+
+    `progress` is called with one line of text per event. An InfoGANError says what could not be
+    obtained, read or written; a split is written whole or not at all.
+    """
+    data_set = lookup(name)
+    files = obtain(name, data_set, raw_folder, progress, fetchers)
+    packed = {}
+    for split in SPLITS:
+        images, truth = READERS[data_set.reader](files, split)
+        _check(name, data_set, split, images, truth)
+        packed[split] = {"images": images, data_set.truth: truth}
+    for split, named in packed.items():
+        path = split_path(out_folder, split)
+        arrays = {key: np.ascontiguousarray(array) for key, array in named.items()}
+        write_file(path, save(arrays, packed_contents(data_set, split, arrays)))
+        progress(f"{path} {path.stat().st_size / 1e6:.2f} MB written")
+
+
+def _check(
+    name: str, data_set: DataSet, split: SplitName, images: Images, truth: Labels | Factors
+) -> None:
+    """Refuse arrays that are not what the registry says."""
+    num_images = data_set.split_sizes.get(split, len(images))
+    if num_images == 0:
+        raise InfoGANError(
+            f"data set {name}: too few raw images to set one in {TEST_SHARE} aside for testing"
+        )
+    per_image = (len(data_set.factors),) if data_set.factors else ()
+    expected = (num_images, *data_set.image_shape)
+    expected_truth = (num_images, *per_image)
+    if images.shape != expected or truth.shape != expected_truth:
+        raise InfoGANError(
+            f"data set {name}: {split} images and {data_set.truth} are {images.shape} and "
+            f"{truth.shape} in the raw files, expected {expected} and {expected_truth}: correct "
+            "the registry"
+        )
+    if data_set.factors:
+        for factor, column in zip(data_set.factors, truth.T, strict=True):
+            slack = 1e-4 * (factor.high - factor.low)
+            if column.min() < factor.low - slack or column.max() > factor.high + slack:
+                raise InfoGANError(
+                    f"data set {name}: {split} has {factor.name} from {column.min():.4g} to "
+                    f"{column.max():.4g}, expected {factor.low:.4g} to {factor.high:.4g}"
+                )
+    elif truth.max() >= data_set.num_classes:
+        raise InfoGANError(
+            f"data set {name}: {split} has a label {truth.max()}, expected labels below "
+            f"{data_set.num_classes}: correct the registry"
+        )
+
+
+def read_idx(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    """One split of a data set of gray images in the four IDX files of MNIST."""
+    prefix = {"train": "train", "test": "t10k"}[split]
+    images = parse_idx(files[f"{prefix}-images-idx3-ubyte"], num_axes=3)
+    return images[:, np.newaxis], parse_idx(files[f"{prefix}-labels-idx1-ubyte"], num_axes=1)
+
+
+def parse_idx(path: Path, num_axes: int) -> UInt8[np.ndarray, "..."]:
+    """The array in an IDX file of unsigned bytes, gzipped or not.
+
+    An InfoGANError says where the file departs from the format.
+    """
+    try:
+        contents = open_raw(path)
+    except (SourceError, OSError) as error:
+        raise InfoGANError(f"{path}: cannot be read ({error}); delete it and run again") from error
+    # Two zero bytes, 8 for unsigned bytes, the number of axes; then big-endian sizes.
+    start = 4 + 4 * num_axes
+    if len(contents) < start or contents[:4] != bytes([0, 0, 8, num_axes]):
+        raise InfoGANError(
+            f"{path}: starts with {contents[:4].hex() or 'nothing'}, expected an IDX file of "
+            f"unsigned bytes with {num_axes} axes; delete it and run again"
+        )
+    shape = tuple(int(size) for size in np.frombuffer(contents, ">u4", num_axes, offset=4))
+    if len(contents) - start != math.prod(shape):
+        raise InfoGANError(
+            f"{path}: {len(contents) - start} bytes of data, expected {math.prod(shape)} for shape "
+            f"{shape}; delete it and run again"
+        )
+    return np.frombuffer(contents, np.uint8, offset=start).reshape(shape)
+
+
+def read_digits(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    """One split of scikit-learn's 1,797 digits of 8x8 pixels, brought to the look of MNIST.
+
+    Sorted by class, every fifth image is a test image (360, the others 1,437), so the classes keep
+    their shares to within one image; within a split scikit-learn's order stays. Writers are not
+    known, so some may be in both splits.
+    """
+    pixels, labels = load_digits(return_X_y=True)
+    is_test = np.zeros(len(labels), dtype=bool)
+    is_test[np.argsort(labels, kind="stable")[::5]] = True
+    chosen = is_test if split == "test" else ~is_test
+    small = pixels[chosen].reshape(-1, 8, 8).astype(np.int64)
+    return enlarge_digits(small), labels[chosen].astype(np.uint8)
+
+
+def enlarge_digits(small: np.ndarray) -> Images:
+    """Digits of 8x8 pixels 0..16 as 28x28 pixels 0..255: bilinear to 20x20, centred on black.
+
+    Computed in whole numbers, so that every machine gives the same bytes.
+    """
+    # Pixel i of 20 has its centre at (i + 0.5) * 8 / 20 - 0.5 = (4 i - 3) / 10 of the 8, held
+    # inside; it mixes its two neighbours in tenths.
+    tenths = np.clip(4 * np.arange(UPSCALED) - 3, 0, 70)
+    left, share = tenths // 10, tenths % 10
+    weights = np.zeros((UPSCALED, 9), dtype=np.int64)
+    weights[np.arange(UPSCALED), left] = 10 - share
+    weights[np.arange(UPSCALED), left + 1] += share
+    weights = weights[:, :8]  # the ninth neighbour only ever gets weight 0
+
+    hundredths = weights @ small @ weights.T  # 100 * the value on the scale of 0..16
+    pixels = (hundredths * 255 + 800) // 1600  # rounded half up
+    margin = (28 - UPSCALED) // 2
+    framed = np.pad(pixels, ((0, 0), (margin, margin), (margin, margin)))
+    return framed.astype(np.uint8)[:, np.newaxis]
+
+
+def pack_svhn(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    """One split of SVHN's cropped digits; the 531,131 extra ones are not used."""
+    return read_svhn(files[f"{split}_32x32.mat"])
+
+
+def pack_celeba(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    """CelebA's own training or test images with their attributes; its validation part is left."""
+    part = {"train": 0, "test": 2}[split]
+    names = celeba_names(files["list_eval_partition.txt"], part)
+    path = files["list_attr_celeba.txt"]
+    attributes, values = read_celeba_attributes(path, names)
+    expected = tuple(factor.name for factor in lookup("celeba").factors)
+    if attributes != expected:
+        raise InfoGANError(f"{path}: lists {len(attributes)} attributes, expected CelebA's 40")
+    return read_celeba_images(files["img_align_celeba.zip"], names), values.astype(np.float32)
+
+
+def pack_chairs(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    """The renders of nine models in ten, or of the tenth, which is for testing."""
+    views = read_chairs(files["rendered_chairs.tar"])
+    chosen = (views.models % TEST_SHARE == TEST_SHARE - 1) == (split == "test")
+    return views.images[chosen], np.stack([views.rotation, views.elevation], axis=1)[chosen]
+
+
+def pack_faces(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    """Nine of ten rows of a person's renders, or the tenth; it needs columns for every factor."""
+    path = files["faces.csv"]
+    views = read_faces(path.parent)
+    wanted = [factor.name for factor in lookup("faces").factors]
+    if missing := [name for name in wanted if name not in views.names]:
+        raise InfoGANError(
+            f"{path}: no column {', '.join(missing)}; expected file, {', '.join(wanted)}"
+        )
+    chosen = (np.arange(len(views.images)) % TEST_SHARE == TEST_SHARE - 1) == (split == "test")
+    columns = [views.names.index(name) for name in wanted]
+    return views.images[chosen], views.factors[chosen][:, columns]
+
+
+def _rendered(name: str, draw: Callable[[int, torch.Generator], FactorImages]) -> Reader:
+    """A reader that renders a split of a stand-in, always the same one."""
+
+    def read(files: Mapping[str, Path], split: SplitName) -> Arrays:
+        num_images = lookup(name).split_sizes[split]
+        images, factors = draw(num_images, random_stream(0, f"{name}/{split}"))
+        return images.numpy(), factors.numpy()
+
+    return read
+
+
+READERS: dict[str, Reader] = {
+    "idx": read_idx,
+    "digits": read_digits,
+    "svhn": pack_svhn,
+    "celeba": pack_celeba,
+    "chairs": pack_chairs,
+    "faces": pack_faces,
+    "heads": _rendered("heads", draw_heads),
+    "seats": _rendered("seats", draw_seats),
+}

@@ -1,0 +1,129 @@
+"""Measurements of a trained run: arrays in, numbers out, the protocol in the docstring.
+
+Labels appear here and nowhere else. Categories are those of c1, the first categorical code.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+import torch
+from jaxtyping import Int, Integer, UInt8
+from scipy.optimize import linear_sum_assignment
+from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+from sklearn.metrics.cluster import contingency_matrix
+from torch import Tensor, nn
+
+from infogan.base.images import scale
+from infogan.method.codes import (
+    CodeLayout,
+    Recognition,
+    split_recognition,
+)
+from infogan.method.networks import Discriminator
+
+# Images a network sees at once; only the batch-statistics convention depends on it.
+BATCH_SIZE = 1000
+
+UNMATCHED = -1
+
+
+def recognise_images(
+    discriminator: Discriminator,
+    layout: CodeLayout,
+    images: UInt8[Tensor, "image channel height width"],
+    value_range: tuple[float, float],
+) -> Recognition:
+    """Q(c|x) of each real image, on the CPU."""
+    device = next(discriminator.parameters()).device
+    with torch.inference_mode():
+        outputs = [
+            discriminator.recognise(scale(batch.to(device), value_range)).cpu()
+            for batch in images.split(BATCH_SIZE)
+        ]
+    return split_recognition(layout, torch.cat(outputs))
+
+
+def predict_categories(
+    discriminator: Discriminator,
+    layout: CodeLayout,
+    images: UInt8[Tensor, "image channel height width"],
+    value_range: tuple[float, float],
+) -> Int[np.ndarray, " image"]:
+    """The category of c1 that Q finds most likely for each image."""
+    q = recognise_images(discriminator, layout, images, value_range)
+    return q.logits[0].argmax(dim=1).numpy()
+
+
+def contingency(
+    categories: Integer[np.ndarray, " image"],
+    labels: Integer[np.ndarray, " image"],
+    num_categories: int,
+    num_classes: int,
+) -> Int[np.ndarray, "category label"]:
+    """How many images of each class fall into each category, unused ones included."""
+    counts = np.zeros((num_categories, num_classes), dtype=np.int64)
+    rows, columns = np.unique(categories), np.unique(labels)
+    counts[np.ix_(rows, columns)] = contingency_matrix(categories, labels)
+    return counts
+
+
+def match_categories(
+    counts: Int[np.ndarray, "category label"],
+) -> Int[np.ndarray, " category"]:
+    """The one-to-one map from category to class that agrees with most images (Hungarian method).
+
+    With more categories than classes, those left over map to UNMATCHED and count as errors.
+    """
+    rows, columns = linear_sum_assignment(counts, maximize=True)
+    mapping = np.full(len(counts), UNMATCHED)
+    mapping[rows] = columns
+    return mapping
+
+
+def majority_classes(counts: Int[np.ndarray, "category label"]) -> Int[np.ndarray, " category"]:
+    """The many-to-one map from category to its most frequent class."""
+    return counts.argmax(axis=1)
+
+
+def clustering_scores(
+    train_counts: Int[np.ndarray, "category label"],
+    test_categories: Integer[np.ndarray, " test_image"],
+    test_labels: Integer[np.ndarray, " test_image"],
+) -> dict[str, float]:
+    """How well c1 classifies the test images, both maps fitted on the training images' counts.
+
+    `accuracy_matched`: one-to-one map; `accuracy_majority`: many-to-one; `nmi` (arithmetic mean)
+    and `ari` need no map.
+    """
+    matched, majority = match_categories(train_counts), majority_classes(train_counts)
+    return {
+        "accuracy_matched": float(np.mean(matched[test_categories] == test_labels)),
+        "accuracy_majority": float(np.mean(majority[test_categories] == test_labels)),
+        "nmi": float(normalized_mutual_info_score(test_labels, test_categories)),
+        "ari": float(adjusted_rand_score(test_labels, test_categories)),
+    }
+
+
+@contextmanager
+def batch_statistics(*networks: nn.Module) -> Iterator[None]:
+    """Normalise by the statistics of each batch, as the release does at evaluation.
+
+    The running statistics are left as they are.
+    """
+    norms = [
+        module
+        for network in networks
+        for module in network.modules()
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
+    ]
+    kept = [(norm.training, norm.momentum) for norm in norms]
+    for norm in norms:
+        norm.train()
+        norm.momentum = 0.0
+    try:
+        yield
+    finally:
+        for norm, (training, momentum) in zip(norms, kept, strict=True):
+            norm.train(training)
+            norm.momentum = momentum

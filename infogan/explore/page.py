@@ -1,0 +1,227 @@
+"""One self-contained web page in which a trained generator runs and its codes can be turned.
+
+The page holds the networks with batch norm folded into the layers before it and the weights
+rounded: each row of a layer is a scale times whole numbers, of GENERATOR_BITS for G and
+RECOGNITION_BITS for Q. That keeps the page below 20 MB for MNIST and its images within 2/255 of
+PyTorch's. Maps lie in memory pixel by pixel (height, width, channel), as in `networks`.
+"""
+
+import base64
+import html
+import json
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from infogan.base.errors import InfoGANError
+from infogan.base.files import write_file
+from infogan.method.codes import CodeLayout
+from infogan.method.networks import (
+    KERNEL_SIZE,
+    Discriminator,
+    FlattenMaps,
+    Generator,
+    UnflattenMaps,
+)
+
+TEMPLATE = Path(__file__).with_name("explorer.html")
+GENERATOR_BITS = 11
+RECOGNITION_BITS = 7
+
+
+@dataclass
+class Operation:
+    """One layer of the page's networks: a matrix, a bias and an activation.
+
+    `kind` is dense, conv (rows: channels out; columns: kernel row, kernel column, channel in) or
+    upconv (rows: kernel row, kernel column, channel out; columns: channels in). `size` is the
+    height of the square maps that enter; `slope` belongs to a leaky ReLU.
+    """
+
+    kind: str
+    matrix: Float[np.ndarray, "row column"]
+    bias: Float[np.ndarray, " channel"]
+    stride: int = 1
+    size: int = 1
+    activation: str = "none"
+    slope: float = 0.0
+
+    def describe(self) -> dict[str, Any]:
+        """What the page needs to know besides the numbers."""
+        return {
+            "kind": self.kind,
+            "rows": self.matrix.shape[0],
+            "columns": self.matrix.shape[1],
+            "channels": len(self.bias),
+            "stride": self.stride,
+            "size": self.size,
+            "activation": self.activation,
+            "slope": self.slope,
+        }
+
+    def rescale(self, scale: np.ndarray, shift: np.ndarray) -> None:
+        """Scale and shift every output channel, as batch norm does at evaluation."""
+        repeats = len(self.matrix) // len(self.bias)
+        self.matrix = self.matrix * np.tile(scale, repeats)[:, None]
+        self.bias = self.bias * scale + shift
+
+
+def write_page(
+    path: Path,
+    generator: Generator,
+    discriminator: Discriminator,
+    facts: dict[str, Any],
+) -> None:
+    """Write the page; `facts` is what `page_facts` gives."""
+    g = fold_layers(generator.layers, size=1)
+    size = facts["image"]["height"]
+    q = fold_layers([*discriminator.trunk, *discriminator.recognition], size=size)
+    contents = facts | {
+        "generator": [operation.describe() for operation in g],
+        "recognition": [operation.describe() for operation in q],
+    }
+    low, high, scales = _quantise(g, GENERATOR_BITS)
+    q_low, _, q_scales = _quantise(q, RECOGNITION_BITS)
+    biases = [operation.bias for operation in [*g, *q]]
+    numbers = np.concatenate([*scales, *q_scales, *biases]).astype("<f4").tobytes()
+    blobs = {"low": low, "high": high, "recognition": q_low, "numbers": numbers}
+    page = TEMPLATE.read_text(encoding="utf-8")
+    # "<" cannot end the script element inside JSON strings.
+    page = page.replace("{{facts}}", json.dumps(contents).replace("<", "\\u003c"))
+    page = page.replace("{{title}}", html.escape(facts["title"]))
+    for name, data in blobs.items():
+        encoded = base64.b64encode(zlib.compress(data, 9)).decode()
+        page = page.replace("{{" + name + "}}", encoded)
+    write_file(path, page)
+
+
+def page_facts(
+    layout: CodeLayout,
+    image_shape: tuple[int, int, int],
+    value_range: tuple[float, float],
+    noise: Float[Tensor, "sample noise"],
+    *,
+    title: str,
+    noise_prior: str,
+    categories: list[dict[str, Any]],
+    roles: dict[str, str],
+    limit: float,
+    measures_digits: bool,
+) -> dict[str, Any]:
+    """What the page knows besides the networks.
+
+    `categories` has a `label` and a `purity` for each category of c1; `roles` says of a continuous
+    code what it means; `noise` are the samples to choose from.
+    """
+    channels, height, width = image_shape
+    return {
+        "title": title,
+        "layout": {
+            "noise": layout.noise,
+            "categorical": list(layout.categorical),
+            "continuous": layout.continuous,
+            "names": list(layout.names),
+            "prior": noise_prior,
+        },
+        "image": {
+            "channels": channels,
+            "height": height,
+            "width": width,
+            "low": value_range[0],
+            "high": value_range[1],
+        },
+        "categories": categories,
+        "roles": roles,
+        "limit": limit,
+        "digits": measures_digits,
+        "noise": [[round(float(value), 4) for value in row] for row in noise],
+    }
+
+
+def fold_layers(layers: Any, size: int) -> list[Operation]:
+    """The layers as operations, batch norm folded in; `size` is the height of what enters."""
+    operations: list[Operation] = []
+    for layer in _flat(layers):
+        match layer:
+            case FlattenMaps():
+                continue
+            case UnflattenMaps():
+                size = layer.shape[1]
+            case nn.Linear():
+                operations.append(Operation("dense", _numbers(layer.weight), _numbers(layer.bias)))
+            case nn.ConvTranspose2d():
+                matrix = layer.weight.permute(2, 3, 1, 0).flatten(0, 2)
+                stride = layer.stride[0]
+                operations.append(
+                    Operation("upconv", _numbers(matrix), _numbers(layer.bias), stride, size)
+                )
+                size *= stride
+            case nn.Conv2d():
+                matrix = layer.weight.permute(0, 2, 3, 1).flatten(1)
+                stride = layer.stride[0]
+                operations.append(
+                    Operation("conv", _numbers(matrix), _numbers(layer.bias), stride, size)
+                )
+                size //= stride
+            case nn.BatchNorm1d() | nn.BatchNorm2d():
+                _fold_norm(operations[-1], layer)
+            case nn.ReLU():
+                operations[-1].activation = "relu"
+            case nn.LeakyReLU():
+                operations[-1].activation = "leaky"
+                operations[-1].slope = float(layer.negative_slope)
+            case nn.Sigmoid():
+                operations[-1].activation = "sigmoid"
+            case nn.Tanh():
+                operations[-1].activation = "tanh"
+            case _:
+                raise InfoGANError(f"the explorer cannot show a layer {type(layer).__name__}")
+    assert all(op.matrix.shape[0] % len(op.bias) == 0 for op in operations)
+    return operations
+
+
+def _flat(layers: Any) -> Iterator[nn.Module]:
+    for layer in layers:
+        if isinstance(layer, nn.Sequential):
+            yield from _flat(layer)
+        else:
+            yield layer
+
+
+def _fold_norm(operation: Operation, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
+    """y = (x - mean) / sqrt(var + eps) * gamma + beta, with the running statistics."""
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = _numbers(norm.weight) / np.sqrt(_numbers(norm.running_var) + norm.eps)
+    operation.rescale(scale, _numbers(norm.bias) - _numbers(norm.running_mean) * scale)
+
+
+def _numbers(tensor: Tensor | None) -> np.ndarray:
+    assert tensor is not None
+    return tensor.detach().double().cpu().numpy()
+
+
+def _quantise(
+    operations: list[Operation], bits: int
+) -> tuple[bytes, bytes, list[Float[np.ndarray, " row"]]]:
+    """Low bytes, high bytes and the scales of all rows; one number is 256 high + low."""
+    largest = 2 ** (bits - 1) - 1
+    levels, scales = [], []
+    for operation in operations:
+        scale = np.abs(operation.matrix).max(axis=1) / largest
+        safe = np.where(scale > 0, scale, 1)
+        levels.append(np.round(operation.matrix / safe[:, None]).astype(np.int16).ravel())
+        scales.append(scale)
+    whole = np.concatenate(levels)
+    if bits <= 8:
+        return whole.astype(np.int8).tobytes(), b"", scales
+    return (whole & 255).astype(np.uint8).tobytes(), (whole >> 8).astype(np.int8).tobytes(), scales
+
+
+assert KERNEL_SIZE == 4  # as the page's loops have it

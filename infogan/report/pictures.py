@@ -1,0 +1,126 @@
+"""Which figures a report has, made from its runs."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+from matplotlib.figure import Figure
+
+from infogan.base.dataset import DataSet
+from infogan.evaluate.effects import ROLE_NAMES
+from infogan.evaluate.sorting import UNMATCHED
+from infogan.method.film import film_steps
+from infogan.params import Params
+from infogan.report import figures
+from infogan.report.runs import Run, all_curves
+
+
+def draw(
+    runs: list[Run],
+    params: Params,
+    data_set: DataSet,
+    real_images: UInt8[np.ndarray, "image channel height width"],
+) -> dict[str, Figure]:
+    """The figures that layout and objectives allow, by name; pictures show the first seed."""
+    layout = params.codes.layout
+    curves = all_curves(runs)
+    first: dict[str, Run] = {}
+    for run in runs:
+        first.setdefault(run.objective, run)
+    pictures = {}
+    if layout.categorical:
+        as_paper = params.dataset == "mnist" and layout.categorical == (10,)
+        pictures["figure_1"] = figures.mutual_information_figure(
+            curves,
+            sum(layout.categorical_entropies_nats),
+            figures.PAPER_FIGURE_1 if as_paper else None,
+        )
+    pictures[f"figure_{data_set.figure}"] = figures.traversal_figure(
+        _panels(first, params, data_set)
+    )
+    pictures["film"] = figures.traversal_figure(
+        [_film_panel(run, params) for run in first.values()]
+    )
+    pictures["losses"] = figures.losses_figure(curves)
+    fakes = {
+        name: run.grids["samples"].reshape(-1, *data_set.image_shape) for name, run in first.items()
+    }
+    pictures["samples"] = figures.samples_figure(real_images, fakes)
+    for objective, run in first.items() if "contingency" in runs[0].record else ():
+        pictures[f"confusion_{objective}"] = figures.confusion_figure(
+            np.array(run.record["contingency"]),
+            _order(run),
+            data_set.class_names,
+            f"{figures.objective_name(objective)}, seed {run.seed}: test images",
+        )
+        seeds = [run for run in runs if run.objective == objective]
+        if len(seeds) > 1:
+            pictures[f"seeds_{objective}"] = figures.seeds_figure(
+                {run.seed: _ordered(run) for run in seeds},
+                {run.seed: run.record["metrics"]["accuracy_matched"] for run in seeds},
+            )
+    return pictures
+
+
+def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[figures.GridPanel]:
+    """c1 of every objective, then the other codes of the first, those with a role ahead."""
+    layout = params.codes.layout
+    main = next(iter(first.values()))
+    panels = []
+    for objective, run in first.items() if layout.categorical else ():
+        mapping = run.record.get("category_to_class", [])
+        order = _order(run)
+        labels = [
+            "-" if mapping[category] == UNMATCHED else data_set.class_names[mapping[category]]
+            for category in order
+            if mapping
+        ]
+        title = f"{figures.code_name('c1')} on {figures.objective_name(objective)}"
+        panels.append((title, run.grids["c1"][:, order], labels))
+    for name in layout.names[1 : len(layout.categorical)]:
+        panels.append((figures.code_name(name), main.grids[name], []))
+    continuous = layout.names[len(layout.categorical) :]
+    played = {continuous[role["code"]]: key for key, role in main.record["roles"].items()}
+    values = np.linspace(-params.traverse.limit, params.traverse.limit, params.traverse.columns)
+    roles = [*main.record["roles"], None]
+    for name in sorted(continuous, key=lambda name: roles.index(played.get(name))):
+        role = ""
+        if name in played:
+            correlation = main.record["metrics"][f"{played[name]}_spearman"]
+            shown = ROLE_NAMES[played[name]] if data_set.shows_strokes else played[name]
+            role = rf": {shown}, $\rho = {correlation:.2f}$"
+        title = f"{figures.code_name(name)} on {figures.objective_name(main.objective)}{role}"
+        labels = [f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in values]
+        panels.append((title, main.grids[name], labels))
+    return [
+        figures.GridPanel(f"({chr(ord('a') + index)}) {title}", images, labels)
+        for index, (title, images, labels) in enumerate(panels)
+    ]
+
+
+def _film_panel(run: Run, params: Params) -> figures.GridPanel:
+    """One draw in every category, from left to right the steps after the first hundredth."""
+    steps = film_steps(params.num_steps, params.training.film_frames)
+    shown = [i for i, step in enumerate(steps) if step >= params.num_steps / 100]
+    rows = run.film[shown, 0].swapaxes(0, 1)
+    if params.codes.categorical:
+        rows = rows[_order(run)]
+    labels = [f"{steps[i]:,}" for i in shown]
+    title = f"Steps of training: {figures.objective_name(run.objective)}"
+    return figures.GridPanel(title, rows, labels)
+
+
+def category_order(mapping: Sequence[int]) -> list[int]:
+    """Categories by the class that they match in `category_to_class`, those without one last."""
+    return sorted(range(len(mapping)), key=lambda i: (mapping[i] == UNMATCHED, mapping[i]))
+
+
+def _order(run: Run) -> list[int]:
+    """The order in which a run's categories of c1 are shown; their own, without classes."""
+    mapping = run.record.get("category_to_class")
+    return category_order(mapping) if mapping else list(range(run.grids["c1"].shape[1]))
+
+
+def _ordered(run: Run) -> UInt8[np.ndarray, "row column channel height width"]:
+    """The grid of c1, its columns in the order of the classes."""
+    return run.grids["c1"][:, _order(run)]

@@ -1,0 +1,70 @@
+"""Signs that a training went wrong, read from what was measured of it; a healthy run has none."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from jaxtyping import UInt8
+
+from infogan.report.claims import Metrics
+
+# Shares of the test images. A category is used if it has a tenth of what an equal share would be.
+COLLAPSED = 0.95
+USED = 0.1
+# How many times as far from real images as other real images are: no picture of anything.
+NO_PICTURE = 50
+# Grey levels of 255: a change that no eye sees, as far as the rounding to whole levels goes.
+VISIBLE = 2
+
+Grid = UInt8[np.ndarray, "row column channel height width"]
+
+
+def symptoms(
+    metrics: Metrics,
+    contingency: Sequence[Sequence[int]] | None,
+    grids: Mapping[str, Grid],
+    codes: Sequence[str],
+    floor: float,
+) -> list[str]:
+    """One phrase for each sign; `contingency` counts test images by category of c1 and class.
+
+    `grids` are the traversals by the name of their code, one of `codes`; `floor` is the Frechet
+    distance of real to other real images.
+    """
+    found = unmeasured(metrics) + unlike_the_data(metrics.get("frechet_classifier", 0.0), floor)
+    if contingency is not None:
+        found += unbalanced_categories([sum(counts) for counts in contingency])
+    return found + [
+        f"{code} does not change the images" for code in codes if is_constant(grids[code])
+    ]
+
+
+def unmeasured(metrics: Metrics) -> list[str]:
+    """Metrics that are no finite numbers, and so are left out of the means."""
+    return [f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)]
+
+
+def unlike_the_data(distance: float, floor: float) -> list[str]:
+    """Whether generated images have next to nothing of the real ones."""
+    if not distance > NO_PICTURE * floor > 0:
+        return []
+    return [f"the images are nothing like the data: Frechet distance {distance:.1f}"]
+
+
+def unbalanced_categories(num_images: Sequence[int]) -> list[str]:
+    """Whether Q puts nearly all test images into one category of c1, or few into some of them."""
+    total, size = sum(num_images), len(num_images)
+    largest = max(range(size), key=lambda category: num_images[category])
+    if num_images[largest] >= COLLAPSED * total:
+        share = num_images[largest] / total
+        return [f"Q puts {share:.1%} of the test images into category {largest} of c1"]
+    unused = [str(i) for i, count in enumerate(num_images) if count < USED * total / size]
+    if not unused:
+        return []
+    shown = ", ".join(unused[:10]) + (", ..." if len(unused) > 10 else "")
+    return [f"Q hardly uses {len(unused)} of the {size} categories of c1 ({shown})"]
+
+
+def is_constant(grid: Grid) -> bool:
+    """Whether no pixel changes visibly along any row, from column to column."""
+    return int((grid.max(axis=1) - grid.min(axis=1)).max()) <= VISIBLE

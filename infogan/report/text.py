@@ -1,0 +1,195 @@
+"""A report made from what the runs left: which figures, and the text that holds the tables."""
+
+import json
+from typing import Any
+
+import numpy as np
+
+from infogan.base.dataset import DataSet
+from infogan.base.factors import LUMINANCE
+from infogan.params import Params
+from infogan.report import tables
+from infogan.report.captions import picture
+from infogan.report.document import Block, Table
+from infogan.report.runs import Run, all_metrics
+from infogan.report.symptoms import symptoms
+
+SEED_METRICS = (
+    *("accuracy_matched", "accuracy_majority", "nmi", "ari", "accuracy_generated"),
+    *("bound_cat_nats", "bound_cont_fitted_nats", "slant_spearman", "width_spearman"),
+    *("digit_kept", "frechet_classifier"),
+)
+FACTOR_METRICS = ("mig", "factor_vae", "dci_disentanglement", "dci_completeness")
+MAX_FACTORS_SHOWN = 5
+ABOUT = (
+    "InfoGAN (Chen et al., NIPS 2016) splits the generator's input into noise z and a latent code "
+    "c, and adds a lower bound on the mutual information I(c; G(z, c)) to the GAN game. Without "
+    "labels, each code then comes to control one feature of the images: on MNIST the digit, its "
+    "rotation and its width."
+)
+
+
+def document(
+    runs: list[Run],
+    params: Params,
+    data_set: DataSet,
+    classifier: dict[str, Any],
+    names: list[str],
+) -> list[Block]:
+    """The report: claims, the figures, all metrics, every seed, parameters, what it ran on."""
+    read = [factor.name for factor in (*data_set.factors, LUMINANCE)]
+    measured = all_metrics(runs)
+    seeds = ("seeds " if len(params.seeds) > 1 else "seed ") + ", ".join(map(str, params.seeds))
+    environment = runs[0].environment
+    parts: list[Block] = [
+        "# InfoGAN, replicated: the results",
+        ABOUT,
+        f"Data set `{params.dataset}`, {params.num_steps:,} steps, {seeds}. Values are means "
+        "over seeds, ± the standard deviation where there are several seeds, and n is their number."
+        " Made by `dvc repro`; the departures from the paper are in "
+        "[deviations.md](deviations.md).",
+    ]
+    if data_set.stands_in_for:
+        parts.append(
+            f"**A stand-in.** These images are rendered here, with known factors, to measure a "
+            f"claim that the paper makes on {data_set.stands_in_for}; they are not its images."
+        )
+    if warnings := _warnings(runs, params, classifier["frechet_floor"]):
+        parts += ["## Warnings", warnings]
+    claims = tables.claims_table(measured, params.dataset)
+    if claims.rows:
+        parts += [
+            "## The paper's claims",
+            "The paper states no protocol, seed or spread for its values. Ours follow the "
+            "protocols below; a rule holds or fails for each seed, and none is left out. It judges "
+            "the value in bold; `gan` is the control, a regular GAN.",
+            claims,
+        ]
+    counts = _counts(runs, params)
+    parts.append("## Figures")
+    parts += [picture(name, params.seeds, counts[name]) for name in names]
+    parts += ["## All metrics", tables.metrics_table(measured, read)]
+    parts.append(_judge(data_set, classifier))
+    parts += ["## Every seed", tables.seeds_table(measured, _seed_metrics(data_set))]
+    shapes = [run for run in runs if "leakage" in run.record]
+    if shapes:
+        parts += [
+            "## What the continuous codes do",
+            "Rank correlation of each code with each shape of the digit, abs(c) <= 1.",
+            _leakage_table(shapes, params),
+        ]
+    informed = [run for run in runs if "information" in run.record]
+    if informed:
+        parts += [
+            "## What the categorical codes decide",
+            "Share of each factor's entropy that each categorical code gives away, in generated "
+            "images.",
+            _information_table(informed, params),
+        ]
+    parts += [
+        "## Parameters",
+        "All that can change a result; [params.yaml](../params.yaml) says where each comes from.",
+        _parameters_table(params),
+        "## Environment of the training",
+        Table(("", "Value"), [(key, str(value)) for key, value in environment.items()]),
+    ]
+    return parts
+
+
+def _counts(runs: list[Run], params: Params) -> dict[str, str]:
+    """By figure, how many of what it shows."""
+    seeds = f"n = {len(params.seeds)} run{'s' * (len(params.seeds) > 1)} of each objective"
+    counts = {
+        "figure_1": seeds,
+        "losses": seeds,
+        **{
+            f"figure_{number}": f"n = {params.traverse.rows} draws of noise and codes a grid"
+            for number in range(2, 7)
+        },
+        "film": "n = 1 draw of noise and codes",
+        "samples": f"n = {runs[0].grids['samples'][..., 0, 0, 0].size} images each",
+    }
+    for run in runs if "contingency" in runs[0].record else ():
+        images = int(np.sum(run.record["contingency"]))
+        counts.setdefault(f"confusion_{run.objective}", f"n = {images:,} test images")
+        counts[f"seeds_{run.objective}"] = seeds
+    return counts
+
+
+def _parameters_table(params: Params) -> Table:
+    """All parameters but where a run computes, a row for each section of the file."""
+    sections: dict[str, dict[str, Any]] = {"general": {}}
+    for key, value in params.model_dump(exclude={"runtime"}).items():
+        if isinstance(value, dict):
+            sections[key] = value
+        else:
+            sections["general"][key] = value
+    rows = [
+        (name, ", ".join(f"`{key}: {_shown(value)}`" for key, value in values.items()))
+        for name, values in sections.items()
+    ]
+    return Table(("Section", "Values"), rows)
+
+
+def _shown(value: object) -> str:
+    return json.dumps(value) if not isinstance(value, str) else value
+
+
+def _warnings(runs: list[Run], params: Params, floor: float) -> str:
+    """One line for each sign, in any run, that its training went wrong."""
+    found = {
+        f"{run.objective}-{run.seed}": symptoms(
+            metrics, run.record.get("contingency"), run.grids, params.codes.layout.names, floor
+        )
+        for run, metrics in zip(runs, all_metrics(runs).values(), strict=True)
+    }
+    return "\n".join(f"- `{name}`: {sign}." for name, signs in found.items() for sign in signs)
+
+
+def _judge(data_set: DataSet, classifier: dict[str, Any]) -> str:
+    """How far the judge of generated images can be trusted."""
+    num, floor = classifier["num_test"], classifier["frechet_floor"]
+    if data_set.factors:
+        scores = [classifier[f"{factor.name}_r2"] for factor in data_set.factors]
+        known = ", ".join(
+            f"{factor.name} {score:.3f}"
+            for factor, score in zip(data_set.factors, scores, strict=True)
+        )
+        what = f"reads the factors of the {num:,} test images with R2 {known}"
+    else:
+        what = f"is right on {classifier['accuracy_test']:.2%} of the {num:,} test images"
+    return (
+        f"The judge of generated images {what}. The Frechet distance of real test to real training "
+        f"images, the floor, is {floor:.3f}."
+    )
+
+
+def _seed_metrics(data_set: DataSet) -> tuple[str, ...]:
+    """What is shown of every seed; of many factors none."""
+    factors = data_set.factors if len(data_set.factors) <= MAX_FACTORS_SHOWN else ()
+    keys = ("code_spearman", "spearman", "share")
+    own = [f"{factor.name}_{key}" for factor in factors for key in keys]
+    return (*SEED_METRICS, *(name for name in own if name not in SEED_METRICS), *FACTOR_METRICS)
+
+
+def _information_table(runs: list[Run], params: Params) -> Table:
+    """A row for each factor, a column for each categorical code of each run."""
+    names = params.codes.layout.names[: len(params.codes.categorical)]
+    shares = [np.array(run.record["information"]["codes"]) for run in runs]
+    header = [f"`{run.objective}-{run.seed}` {name}" for run in runs for name in names]
+    rows = [
+        (factor, *(f"{value:.3f}" for own in shares for value in own[:, i]))
+        for i, factor in enumerate(runs[0].record["information"]["factors"])
+    ]
+    return Table(("Factor", *header), rows)
+
+
+def _leakage_table(runs: list[Run], params: Params) -> Table:
+    names = params.codes.layout.names[len(params.codes.categorical) :]
+    rows = [
+        (run.objective, str(run.seed), name, *(f"{value:.2f}" for value in row))
+        for run in runs
+        for name, row in zip(names, run.record["leakage"]["codes"], strict=True)
+    ]
+    shapes = runs[0].record["leakage"]["shapes"]
+    return Table(("Objective", "Seed", "Code", *shapes), rows)

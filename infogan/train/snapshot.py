@@ -1,0 +1,204 @@
+"""Snapshots of a training under way, so that one that was killed goes on where it stood.
+
+A snapshot is bound to everything that decides what the training computes: its `identity`, plain
+values such as parameters, digests of code and data, and versions. One with another identity is
+never taken up.
+"""
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from infogan.base.tensors import checksum
+
+Identity = dict[str, Any]
+Say = Callable[[str], None]
+
+# Unfinished trainings that are kept, of 160 MB each on MNIST; running ones are never deleted.
+MAX_KEPT = 16
+
+
+class Interrupted(Exception):
+    """The training was asked to stop, and its snapshot is written."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """The state after `step` steps, and what was logged up to there."""
+
+    step: int
+    tensors: dict[str, Tensor]
+    log: list[tuple[int, dict[str, float]]]
+
+
+class Snapshots:
+    """The snapshots of one training, in a folder of its own below `root`.
+
+    A second training of the same identity that starts while the first runs keeps none. Setting
+    `stop_requested` ends the training after its next step; `resumed_step` is where it set out.
+    """
+
+    def __init__(
+        self,
+        root: Path,
+        run: str,
+        identity: Identity,
+        say: Say,
+        seconds_between: float = 30.0,
+    ) -> None:
+        digest = hashlib.sha256(_as_text(identity).encode()).hexdigest()[:16]
+        self.folder = root / f"{run}-{digest}"
+        self.run, self.identity, self.say = run, identity, say
+        self.seconds_between = seconds_between
+        self.stop_requested = False
+        self.resumed_step = 0
+        self._last = time.monotonic()
+        self._lock = self._claim()
+
+    def load(self) -> Snapshot | None:
+        """The newest snapshot of this training, if there is a sound one; says what it found."""
+        if self._lock is None:
+            return None
+        try:
+            snapshot = _read(self.folder / "snapshot")
+        except FileNotFoundError:
+            self._explain_difference()
+            return None
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            self.say(f"starts anew: the snapshot in {self.folder} is damaged ({error})")
+            return None
+        self.say(f"goes on after step {snapshot.step}, from the snapshot in {self.folder}")
+        self.resumed_step = snapshot.step
+        return snapshot
+
+    def after_step(self, take: Callable[[], Snapshot]) -> None:
+        """Save the state that `take` gives when it is time; raise Interrupted on request."""
+        if not self.stop_requested and time.monotonic() - self._last < self.seconds_between:
+            return
+        snapshot = take()
+        saved = self._save(snapshot)
+        self._last = time.monotonic()
+        if self.stop_requested:
+            kept = "the same command goes on from there" if saved else "nothing could be kept"
+            raise Interrupted(f"stopped after step {snapshot.step}; {kept}")
+
+    def discard(self) -> None:
+        """Delete this training's snapshots: it is done."""
+        if self._lock is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self._lock.close()
+            self._lock = None
+
+    def _save(self, snapshot: Snapshot) -> bool:
+        if self._lock is None:
+            return False
+        temporary = self.folder / "partial"
+        try:
+            _write(temporary, snapshot)
+            os.replace(temporary, self.folder / "snapshot")
+        except (OSError, SafetensorError) as error:
+            # The training is worth more than its snapshot.
+            with suppress(OSError):
+                temporary.unlink()
+            self.say(f"no snapshot could be written, training goes on without ({error})")
+            return False
+        return True
+
+    def _claim(self) -> BinaryIO | None:
+        """Make the folder and lock it for this process; None, and a word why, where that fails."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = open(self.folder / "lock", "wb")  # noqa: SIM115
+            if not _lock(lock):
+                self.say("the same training is running already: this one keeps no snapshots")
+                return None
+            (self.folder / "identity.json").write_text(_as_text(self.identity))
+            _drop_oldest(self.folder)
+        except OSError as error:
+            self.say(f"keeps no snapshots: {error}")
+            return None
+        return lock
+
+    def _explain_difference(self) -> None:
+        """Name what differs from an unfinished training of the same run."""
+        for folder in sorted(self.folder.parent.glob(f"{self.run}-*")):
+            if folder != self.folder and (folder / "snapshot").exists():
+                try:
+                    other = json.loads((folder / "identity.json").read_text())
+                except (OSError, ValueError):
+                    continue  # killed while it wrote this, or done meanwhile
+                self.say(
+                    f"starts anew: the unfinished training in {folder} differs in "
+                    + ", ".join(_differences(self.identity, other))
+                )
+
+
+def _write(path: Path, snapshot: Snapshot) -> None:
+    names = list(snapshot.tensors)  # their order is the order of what is logged
+    header = json.dumps({"step": snapshot.step, "log": snapshot.log, "names": names})
+    tensors = {name: value.cpu().contiguous() for name, value in snapshot.tensors.items()}
+    save_file(tensors, path, {"header": header, "checksum": checksum(header, tensors)})
+
+
+def _read(path: Path) -> Snapshot:
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
+    if metadata["checksum"] != checksum(metadata["header"], tensors):
+        raise ValueError("its checksum is wrong")
+    header = json.loads(metadata["header"])
+    log = [(step, means) for step, means in header["log"]]
+    return Snapshot(header["step"], {name: tensors[name] for name in header["names"]}, log)
+
+
+def _lock(file: BinaryIO) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _drop_oldest(ours: Path) -> None:
+    """Delete all but the newest of the other unfinished trainings; running ones, locked, stay."""
+    folders = [folder for folder in ours.parent.iterdir() if folder != ours]
+    folders.sort(key=_last_changed, reverse=True)
+    for folder in folders[MAX_KEPT:]:
+        with suppress(OSError), open(folder / "lock", "wb") as lock:
+            if _lock(lock):
+                shutil.rmtree(folder, ignore_errors=True)
+
+
+def _last_changed(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0  # another training finished meanwhile
+
+
+def _differences(ours: Identity, theirs: Identity, prefix: str = "") -> list[str]:
+    """Dotted names of the values that differ."""
+    names = []
+    for key in sorted(ours.keys() | theirs.keys()):
+        first, second = ours.get(key), theirs.get(key)
+        if isinstance(first, dict) and isinstance(second, dict):
+            names += _differences(first, second, f"{prefix}{key}.")
+        elif first != second:
+            names.append(prefix + key)
+    return names
+
+
+def _as_text(identity: Identity) -> str:
+    return json.dumps(identity, sort_keys=True, indent=2)

@@ -1,0 +1,63 @@
+import errno
+import os
+
+import pytest
+
+from infogan.base.errors import InfoGANError, explain
+from infogan.base.files import write_file
+
+
+@pytest.mark.parametrize("contents", [b"\x00\xff", "zwölf\n", b""])
+def test_a_file_is_written_with_its_folders(tmp_path, contents):
+    path = tmp_path / "a" / "b" / "file"
+    write_file(path, contents)
+    assert path.read_bytes() == (contents.encode() if isinstance(contents, str) else contents)
+    assert [file.name for file in path.parent.iterdir()] == ["file"]
+
+
+def test_a_file_replaces_the_earlier_one(tmp_path):
+    write_file(tmp_path / "file", "earlier")
+    write_file(tmp_path / "file", "later")
+    assert (tmp_path / "file").read_text() == "later"
+
+
+@pytest.mark.parametrize("step", ["pathlib.Path.write_bytes", "os.replace"])
+def test_what_is_interrupted_leaves_the_earlier_file_and_nothing_else(tmp_path, monkeypatch, step):
+    def stop(path, contents):
+        if step != "os.replace":
+            path.touch()
+        raise KeyboardInterrupt
+
+    write_file(tmp_path / "file", "earlier")
+    monkeypatch.setattr(step, stop)
+    with pytest.raises(KeyboardInterrupt):
+        write_file(tmp_path / "file", "later")
+    assert (tmp_path / "file").read_text() == "earlier"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_place_that_cannot_be_written_is_named_with_reason_and_cure(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(InfoGANError) as refused:
+        write_file(tmp_path / "file" / "below", "later")
+    assert str(refused.value) == (
+        f"cannot write {tmp_path}/file/below: Not a directory; check the path, its space and its "
+        "permissions and run again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("number", "cure"),
+    [
+        (errno.ENOSPC, "free some space there"),
+        (errno.EDQUOT, "free some of your quota"),
+        (errno.EFBIG, "raise the limit on the size of files"),
+        (errno.EROFS, "make it writable or choose another folder"),
+        (errno.EACCES, "make it accessible or choose another folder"),
+        (errno.EIO, "check the path, its space and its permissions"),
+    ],
+)
+def test_each_error_of_the_system_has_its_cure(number, cure):
+    line = explain(OSError(number, os.strerror(number)), "runs/x")
+    assert line.startswith(f"runs/x: {os.strerror(number)}; {cure}")
+    assert line.endswith(" and run again")

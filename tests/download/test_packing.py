@@ -1,0 +1,147 @@
+import gzip
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from infogan.base.dataset import SPLITS
+from infogan.base.errors import InfoGANError
+from infogan.base.packed import load_split
+from infogan.datasets import lookup
+from infogan.download import packing
+from infogan.download.packing import enlarge_digits, parse_idx, prepare
+from tests.toy_data import TOY, idx_bytes, register, toy_files, toy_from, write_raw
+
+
+@pytest.fixture(autouse=True)
+def toy(monkeypatch):
+    register(monkeypatch, "toy", TOY)
+
+
+def packed_bytes(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_packed_files_are_byte_identical_whatever_the_source(tmp_path, monkeypatch):
+    def mirror(package, folder):
+        write_raw(folder / "deep", zipped=True, level=1)
+
+    write_raw(tmp_path / "plain")
+    write_raw(tmp_path / "zipped" / "toy", zipped=True)
+    prepare("toy", tmp_path / "plain", tmp_path / "a")
+    prepare("toy", tmp_path / "zipped", tmp_path / "b")
+    register(monkeypatch, "toy", toy_from("mirror:x"))
+    prepare("toy", tmp_path / "empty", tmp_path / "c", fetchers={"mirror": mirror})
+    assert set(packed_bytes(tmp_path / "a")) == {"train.safetensors", "test.safetensors"}
+    assert packed_bytes(tmp_path / "a") == packed_bytes(tmp_path / "b")
+    assert packed_bytes(tmp_path / "a") == packed_bytes(tmp_path / "c")
+
+
+@pytest.mark.parametrize("shape", [(2,), (2, 3, 5)])
+def test_an_idx_file_is_read_in_its_shape(tmp_path, shape):
+    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
+    (tmp_path / "plain").write_bytes(idx_bytes(array))
+    (tmp_path / "zipped.gz").write_bytes(gzip.compress(idx_bytes(array)))
+    np.testing.assert_array_equal(parse_idx(tmp_path / "plain", len(shape)), array)
+    np.testing.assert_array_equal(parse_idx(tmp_path / "zipped.gz", len(shape)), array)
+
+
+@pytest.mark.parametrize(
+    ("contents", "complaint"),
+    [
+        (b"", "starts with nothing"),
+        (b"\x00\x00\x08\x01\x00\x00", "starts with 00000801"),
+        (b"\x00\x00\x0d\x01\x00\x00\x00\x01?", "starts with 00000d01"),  # floats
+        (b"\x00\x00\x08\x01\x00\x00\x00\x02?", r"1 bytes of data, expected 2 for shape \(2,\)"),
+        (b"\x00\x00\x08\x01\x00\x00\x00\x02???", "3 bytes of data, expected 2"),
+    ],
+)
+def test_a_file_that_departs_from_the_idx_format_is_refused(tmp_path, contents, complaint):
+    path = tmp_path / "labels"
+    path.write_bytes(contents)
+    with pytest.raises(InfoGANError, match=f"labels: {complaint}"):
+        parse_idx(path, num_axes=1)
+
+
+def test_an_interrupted_write_leaves_neither_the_file_nor_a_part_of_it(tmp_path, monkeypatch):
+    def stop(self, contents):
+        with self.open("wb") as out:
+            out.write(contents[: len(contents) // 2])
+        raise KeyboardInterrupt
+
+    write_raw(tmp_path / "raw")
+    monkeypatch.setattr(packing.Path, "write_bytes", stop)
+    with pytest.raises(KeyboardInterrupt):
+        prepare("toy", tmp_path / "raw", tmp_path / "out")
+    assert list((tmp_path / "out").iterdir()) == []
+
+
+def test_a_failed_download_writes_nothing(tmp_path):
+    write_raw(tmp_path / "raw")
+    (tmp_path / "raw" / "t10k-labels-idx1-ubyte").unlink()
+    with pytest.raises(InfoGANError, match="t10k-labels-idx1-ubyte"):
+        prepare("toy", tmp_path / "raw", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path):
+    write_raw(tmp_path / "raw")
+    (tmp_path / "out").write_text("a file where the folder should be")
+    with pytest.raises(
+        InfoGANError, match=r"cannot write .*out/train\.safetensors: Not a directory"
+    ):
+        prepare("toy", tmp_path / "raw", tmp_path / "out")
+
+
+def test_progress_tells_of_every_file(tmp_path):
+    write_raw(tmp_path / "raw")
+    lines = []
+    prepare("toy", tmp_path / "raw", tmp_path / "out", lines.append)
+    for name in toy_files():
+        assert any(line.startswith(name) and line.endswith("MB verified") for line in lines)
+    assert sum(line.endswith("MB written") for line in lines) == 2
+
+
+def test_a_full_square_becomes_a_full_box_with_a_black_frame():
+    enlarged = enlarge_digits(np.full((2, 8, 8), 16))
+    expected = np.zeros((28, 28))
+    expected[4:24, 4:24] = 255
+    assert enlarged.shape == (2, 1, 28, 28)
+    np.testing.assert_array_equal(enlarged[1, 0], expected)
+
+
+def test_a_ramp_is_interpolated_between_pixel_centres():
+    ramp = np.tile(np.arange(8), (1, 8, 1))
+    # Pixel i of 20 lies at 0.4 i - 0.3 of the ramp, held at its ends 0 and 7.
+    expected = np.round(np.clip(0.4 * np.arange(20) - 0.3, 0, 7) * 255 / 16)
+    enlarged = enlarge_digits(ramp)[0, 0, 4:24, 4:24]
+    np.testing.assert_array_equal(enlarged, np.tile(expected, (20, 1)))
+    turned = enlarge_digits(ramp.transpose(0, 2, 1))[0, 0, 4:24, 4:24]
+    np.testing.assert_array_equal(turned, enlarged.T)
+
+
+def test_digits_are_split_once_with_equal_shares_of_every_class(tmp_path):
+    prepare("digits", tmp_path / "raw", tmp_path / "out")
+    train, test = (load_split(tmp_path / "out", lookup("digits"), split) for split in SPLITS)
+    assert (len(train.labels), len(test.labels)) == (1_437, 360)
+    counts = np.bincount(load_digits().target)
+    shares = np.bincount(test.labels)
+    assert np.all(abs(shares - counts / 5) < 1)
+    np.testing.assert_array_equal(shares + np.bincount(train.labels), counts)
+
+
+def test_no_digit_is_in_both_splits_or_in_neither(tmp_path):
+    prepare("digits", tmp_path / "raw", tmp_path / "out")
+    both = np.concatenate(
+        [load_split(tmp_path / "out", lookup("digits"), split).images.numpy() for split in SPLITS]
+    )
+    everything = enlarge_digits(load_digits().images.astype(np.int64))
+    assert sorted(image.tobytes() for image in both) == sorted(
+        image.tobytes() for image in everything
+    )
+
+
+def test_digits_pack_to_the_same_bytes_again(tmp_path):
+    prepare("digits", tmp_path / "raw", tmp_path / "a")
+    prepare("digits", tmp_path / "raw", tmp_path / "b")
+    assert packed_bytes(tmp_path / "a") == packed_bytes(tmp_path / "b")

@@ -1,0 +1,114 @@
+import math
+
+import numpy as np
+import pytest
+
+from infogan.evaluate.dci import Importance, code_importance, dci_scores
+from tests.evaluate.representations import (
+    FACTORS,
+    VALUES,
+    duplicated_codes,
+    mixed_codes,
+    perfect_codes,
+    useless_codes,
+)
+
+FEW = 1600
+
+
+def scores(codes):
+    return dci_scores(code_importance(codes[:FEW], VALUES[:FEW], FACTORS, seed=0))
+
+
+def from_matrix(*rows):
+    return dci_scores(Importance(np.array(rows, dtype=float), np.zeros(len(rows[0]))))
+
+
+# The scores of given importances.
+
+
+def test_codes_of_one_factor_each_are_disentangled_and_complete_in_any_order():
+    found = from_matrix([0, 0, 1], [1, 0, 0], [0, 0, 0], [0, 1, 0])
+    assert found["dci_disentanglement"] == pytest.approx(1)
+    assert found["dci_completeness"] == pytest.approx(1)
+
+
+def test_evenly_spread_importance_is_neither():
+    found = from_matrix(*[[1 / 5] * 3] * 5)
+    assert found["dci_disentanglement"] == pytest.approx(0, abs=1e-12)
+    assert found["dci_completeness"] == pytest.approx(0, abs=1e-12)
+
+
+def test_duplicated_codes_are_disentangled_but_incomplete():
+    found = from_matrix([0.5, 0], [0.5, 0], [0, 0.5], [0, 0.5], [0, 0])
+    assert found["dci_disentanglement"] == pytest.approx(1)
+    # Entropy log 2 out of log 5.
+    assert found["dci_completeness"] == pytest.approx(1 - math.log(2) / math.log(5))
+
+
+def test_one_code_for_two_factors_is_complete_but_entangled():
+    found = from_matrix([1, 1, 0], [0, 0, 1])
+    # The first code has weight 2 and entropy log 2 out of log 3, the second weight 1 and none.
+    assert found["dci_disentanglement"] == pytest.approx(1 - 2 / 3 * math.log(2) / math.log(3))
+    assert found["dci_completeness"] == pytest.approx(1)
+
+
+def test_a_single_factor_cannot_be_entangled_and_a_single_code_is_complete():
+    assert from_matrix([0.3], [0.7])["dci_disentanglement"] == pytest.approx(1)
+    assert from_matrix([1, 1])["dci_completeness"] == pytest.approx(1)
+
+
+def test_no_importance_at_all_scores_0():
+    found = from_matrix([0, 0], [0, 0], [0, 0])
+    assert list(found.values()) == pytest.approx([0, 0, 0])
+
+
+# The importances that forests find.
+
+
+def test_perfect_codes_score_near_1():
+    found = scores(perfect_codes())
+    assert found["dci_disentanglement"] > 0.95
+    assert found["dci_completeness"] > 0.95
+    assert 0.98 < found["dci_informativeness"] <= 1
+
+
+def test_useless_codes_score_near_0():
+    found = scores(useless_codes())
+    assert found["dci_disentanglement"] == pytest.approx(0, abs=0.05)
+    assert found["dci_completeness"] == pytest.approx(0, abs=0.05)
+    assert -0.2 < found["dci_informativeness"] < 0.02
+
+
+def test_duplicated_codes_score_near_1_but_for_completeness():
+    found = scores(duplicated_codes())
+    assert found["dci_disentanglement"] > 0.95
+    assert found["dci_informativeness"] > 0.98
+    # Entropy log 2 out of log 8, if both copies are used alike.
+    assert found["dci_completeness"] == pytest.approx(1 - math.log(2) / math.log(8), abs=0.1)
+
+
+def test_mixed_codes_are_informative_and_entangled():
+    importance = code_importance(mixed_codes()[:FEW], VALUES[:FEW], FACTORS, seed=0)
+    assert importance.matrix.shape == (2, 4)
+    assert importance.matrix.sum(axis=0) == pytest.approx(np.ones(4))
+    assert importance.r2[0] > 0.95
+    assert importance.r2[3] > 0.95
+    assert importance.matrix[:, [0, 3]] == pytest.approx(np.full((2, 2), 0.5), abs=0.15)
+    assert dci_scores(importance)["dci_disentanglement"] < 0.1
+
+
+def test_order_scale_sign_and_monotone_functions_of_codes_change_little():
+    codes = np.concatenate([VALUES, useless_codes(1)], axis=1)
+    changed = np.stack([-np.exp(code / 10) for code in codes.T[::-1]], axis=1)
+    first, second = scores(codes), scores(changed)
+    assert first == {name: pytest.approx(second[name], abs=0.02) for name in first}
+
+
+def test_the_same_seed_gives_the_same_importances():
+    codes = useless_codes()[:200]
+    first, again, other = (
+        code_importance(codes, VALUES[:200], FACTORS, seed).matrix for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)

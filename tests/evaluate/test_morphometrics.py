@@ -1,0 +1,200 @@
+import math
+
+import numpy as np
+import pytest
+from scipy.ndimage import affine_transform, distance_transform_edt, zoom
+from scipy.stats import spearmanr
+from sklearn.datasets import load_digits
+
+from infogan.evaluate.morphometrics import SHAPES, measure_shapes
+
+SIDE = 28
+MIDDLE = (SIDE - 1) / 2
+
+
+def measure(image):
+    return measure_shapes(image[None].astype(np.float32)).iloc[0]
+
+
+def drawn(width, height, angle=0.0, middle=(0.0, 0.0)):
+    """A filled box, sheared by the angle and anti-aliased, in pixels from the image's middle."""
+    fine = (np.arange(8 * SIDE) + 0.5) / 8 - SIDE / 2
+    x, y = fine[None, :] - middle[0], -fine[:, None] - middle[1]
+    inside = (np.abs(x - y * math.tan(angle)) <= width / 2) & (np.abs(y) <= height / 2)
+    return inside.reshape(SIDE, 8, SIDE, 8).mean(axis=(1, 3))
+
+
+def outline(width, height, thickness, **placed):
+    inner = drawn(width - 2 * thickness, height - 2 * thickness, **placed)
+    return drawn(width, height, **placed) - inner
+
+
+def transform(images, matrix, order=3):
+    """The matrix takes (row, column) of the result to that of the image, about the middle."""
+    middle = np.full(2, MIDDLE)
+    offset = middle - matrix @ middle
+    moved = [affine_transform(image, matrix, offset=offset, order=order) for image in images]
+    return np.clip(moved, 0, 1)
+
+
+def sheared(images, angle):
+    return transform(images, np.array([[1, 0], [math.tan(angle), 1]]))
+
+
+def stretched(images, factor):
+    return transform(images, np.array([[1, 0], [0, 1 / factor]]))
+
+
+def thickened(images, pixels):
+    def thicken(image):
+        mask = zoom(image, 4, order=1) > 0.5
+        # Distances run between pixel centres, and the edge lies half a fine pixel nearer.
+        outside = np.where(mask, 0, distance_transform_edt(~mask) - 0.5)
+        signed = outside - np.where(mask, distance_transform_edt(mask) - 0.5, 0)
+        return (signed < 4 * pixels).reshape(SIDE, 4, SIDE, 4).mean(axis=(1, 3))
+
+    return np.array([thicken(image) for image in images])
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Ten of each digit, 18 pixels high, with room to lean and to widen."""
+    bunch = load_digits()
+    chosen = np.concatenate([np.flatnonzero(bunch.target == digit)[:10] for digit in range(10)])
+    fine = [np.clip(zoom(bunch.images[index] / 16, 2.25, order=3), 0, 1) for index in chosen]
+    return np.pad(fine, ((0, 0), (5, 5), (5, 5)))
+
+
+def along(images, change, amounts):
+    """Measures [amount, image, shape]."""
+    return np.stack([measure_shapes(change(images, a).astype(np.float32)) for a in amounts])
+
+
+def mean_spearman(measured, amounts):
+    return np.mean([spearmanr(amounts, column).statistic for column in measured.T])
+
+
+def column(measured, name):
+    return measured[:, :, SHAPES.index(name)]
+
+
+def test_upright_bar_has_its_own_size_and_no_slant():
+    bar = measure(drawn(4, 20))
+    assert bar.slant == pytest.approx(0, abs=1e-6)
+    assert bar.area == pytest.approx(20 * 4)
+    # Mean distance to the edge of a t by l bar is t (1 - t / 3l) / 4.
+    assert bar.thickness == pytest.approx(4 * (1 - 4 / 60), abs=0.05)
+    assert bar.width + bar.thickness == pytest.approx(4, abs=0.1)
+    assert bar.height + bar.thickness == pytest.approx(20, abs=0.25)
+    assert bar.length == pytest.approx(20 - 4, abs=2)
+
+
+def test_outline_is_as_wide_and_high_as_the_path_of_the_pen():
+    for thickness in (2, 3, 4):
+        box = measure(outline(15, 22, thickness))
+        assert box.thickness == pytest.approx(thickness, abs=0.2)
+        assert box.width == pytest.approx(15 - thickness, abs=0.5)
+        assert box.height == pytest.approx(22 - thickness, abs=0.5)
+        path = 2 * (15 - thickness) + 2 * (22 - thickness)
+        assert box.length == pytest.approx(path, rel=0.05)
+
+
+@pytest.mark.parametrize("angle", [-0.4, -0.15, 0.25, 0.4])
+def test_slant_is_the_angle_of_the_shear(angle):
+    assert measure(drawn(4, 18, angle=angle)).slant == pytest.approx(angle, abs=0.01)
+    assert measure(outline(10, 18, 3, angle=angle)).slant == pytest.approx(angle, abs=0.01)
+
+
+def test_slant_is_positive_when_the_top_is_to_the_right():
+    image = np.zeros((SIDE, SIDE))
+    image[6:14, 16:18] = image[14:22, 12:14] = 1
+    assert measure(image).slant > 0.1
+    assert measure(image[:, ::-1].copy()).slant < -0.1
+
+
+@pytest.mark.parametrize("angle", [-0.4, -0.15, 0.25, 0.4])
+def test_shear_changes_nothing_but_the_slant_of_an_outline(angle):
+    upright, leaning = measure(outline(10, 18, 3)), measure(outline(10, 18, 3, angle=angle))
+    # The upright edges lie on the pixel grid and the leaning ones are grey: a tenth of a stroke.
+    for name in ("thickness", "width", "height"):
+        assert leaning[name] == pytest.approx(upright[name], abs=0.4), name
+    assert leaning.area == pytest.approx(upright.area, rel=0.02)
+    assert leaning.length == pytest.approx(upright.length, rel=0.1)
+
+
+def test_measures_do_not_depend_on_where_the_digit_stands():
+    here, there = (measure(outline(10, 16, 2, middle=(d, -d))) for d in (-2, 3))
+    np.testing.assert_allclose(here, there, atol=1e-4)
+
+
+def test_faint_and_hazy_digits_have_the_shape_of_clear_ones(digits):
+    clear = measure_shapes(digits)
+    faint = measure_shapes(0.4 * digits)
+    np.testing.assert_allclose(faint, clear, atol=1e-3)
+
+    haze = 0.1 * np.random.default_rng(0).random(digits.shape)
+    hazy = measure_shapes(np.clip(digits + haze, 0, 1))
+    assert np.abs(hazy.slant - clear.slant).mean() == pytest.approx(0, abs=0.01)
+    assert np.abs(hazy.width - clear.width).mean() == pytest.approx(0, abs=0.25)
+    assert np.abs(hazy.thickness - clear.thickness).mean() == pytest.approx(0, abs=0.25)
+
+
+@pytest.mark.parametrize("level", [0.0, 0.05])
+def test_blank_image_measures_zero_throughout(level):
+    assert (measure(np.full((SIDE, SIDE), level)) == 0).all()
+
+
+def test_one_dot_one_row_and_a_full_image_have_finite_measures():
+    images = np.zeros((3, SIDE, SIDE), dtype=np.float32)
+    images[0, 9, 6] = images[1, 9, 3:20] = images[2] = 1
+    table = measure_shapes(images)
+    assert np.isfinite(table.to_numpy()).all()
+    assert table.slant.tolist() == pytest.approx([0, 0, 0], abs=1e-6)
+
+
+def test_table_has_a_row_per_image_that_does_not_depend_on_the_batch(digits):
+    whole = measure_shapes(digits[:7])
+    assert list(whole.columns) == list(SHAPES)
+    assert len(whole) == 7
+    assert measure_shapes(digits[:7], batch_size=3).equals(whole)
+    assert measure_shapes(digits[:0]).shape == (0, len(SHAPES))
+
+
+def test_image_need_not_be_square():
+    square = outline(12, 20, 3, angle=0.1)
+    wide = np.pad(square, ((0, 0), (4, 4)))
+    np.testing.assert_allclose(measure(wide), measure(square), atol=1e-4)
+
+
+def test_shearing_digits_moves_their_slant_by_the_angle_and_little_else(digits):
+    angles = np.linspace(-0.4, 0.4, 9)
+    measured = along(digits, sheared, angles)
+    assert mean_spearman(column(measured, "slant"), angles) == pytest.approx(1, abs=0.01)
+    change = (measured[-1] - measured[0]).mean(axis=0)
+    assert change[SHAPES.index("slant")] == pytest.approx(0.8, abs=0.08)
+    assert change[SHAPES.index("thickness")] == pytest.approx(0, abs=0.1)
+    assert change[SHAPES.index("width")] == pytest.approx(0, abs=0.2)
+    assert change[SHAPES.index("height")] == pytest.approx(0, abs=0.2)
+    assert mean_spearman(column(measured, "width"), angles) == pytest.approx(0, abs=0.25)
+
+
+def test_stretching_digits_widens_them_in_proportion_and_leaves_their_height(digits):
+    factors = np.linspace(0.8, 1.25, 9)
+    measured = along(digits, stretched, factors)
+    assert mean_spearman(column(measured, "width"), factors) == pytest.approx(1, abs=0.05)
+    # The path is spanned less one thickness, so it is the box that keeps the proportion.
+    box_widths = (column(measured, "width") + column(measured, "thickness")).mean(axis=1)
+    assert box_widths[-1] / box_widths[0] == pytest.approx(1.25 / 0.8, abs=0.05)
+    box_heights = (column(measured, "height") + column(measured, "thickness")).mean(axis=1)
+    assert box_heights[-1] == pytest.approx(box_heights[0], rel=0.01)
+
+
+def test_a_bolder_pen_thickens_digits_and_does_not_widen_them(digits):
+    pixels = np.linspace(-0.5, 0.75, 6)
+    measured = along(digits, thickened, pixels)
+    assert mean_spearman(column(measured, "thickness"), pixels) == pytest.approx(1, abs=0.02)
+    change = (measured[-1] - measured[0]).mean(axis=0)
+    # An edge that moves by p on either side makes the stroke 2p thicker.
+    assert change[SHAPES.index("thickness")] == pytest.approx(2 * 1.25, abs=0.5)
+    assert change[SHAPES.index("width")] == pytest.approx(0, abs=0.5)
+    assert change[SHAPES.index("slant")] == pytest.approx(0, abs=0.02)

@@ -1,0 +1,418 @@
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from infogan.evaluate.bounds import bound_scores
+from infogan.evaluate.sorting import (
+    BATCH_SIZE,
+    UNMATCHED,
+    batch_statistics,
+    clustering_scores,
+    contingency,
+    majority_classes,
+    match_categories,
+    predict_categories,
+    recognise_images,
+)
+from infogan.method.codes import CodeLayout, sample
+from infogan.method.networks import (
+    TABLES,
+    DenseMap,
+    Discriminator,
+    NetworkOptions,
+    Table,
+    build_networks,
+)
+
+LAYOUT = CodeLayout(noise=4, categorical=(5, 3), continuous=2)
+NUM_CLASSES = 10
+LABELS = np.repeat(np.arange(NUM_CLASSES), 12)  # 12 images of each class
+ORDER = np.array([3, 7, 0, 9, 5, 1, 8, 2, 6, 4])
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def scores_of(categories, labels=LABELS, num_categories=NUM_CLASSES):
+    """Scores when the test images are the training images."""
+    counts = contingency(categories, labels, num_categories, NUM_CLASSES)
+    return clustering_scores(counts, categories, labels)
+
+
+# Categories against classes.
+
+
+def test_contingency_counts_every_pair():
+    counts = contingency(np.array([0, 2, 2, 2]), np.array([1, 0, 1, 1]), 3, 2)
+    assert counts.tolist() == [[0, 1], [0, 0], [1, 2]]
+
+
+def test_contingency_includes_unused_categories_and_classes():
+    counts = contingency(np.array([1, 1, 3]), np.array([2, 2, 0]), 6, 4)
+    expected = np.zeros((6, 4), dtype=int)
+    expected[1, 2], expected[3, 0] = 2, 1
+    assert counts.tolist() == expected.tolist()
+
+
+def test_matching_is_the_best_one_to_one_map_and_not_the_greedy_one():
+    # Greedy takes 9, then 0; the other diagonal agrees with 8 + 7 images.
+    assert match_categories(np.array([[9, 8], [7, 0]])).tolist() == [1, 0]
+
+
+def test_matching_uses_every_class_once():
+    counts = np.zeros((4, 4), dtype=int)
+    counts[:, 1] = [3, 9, 5, 4]
+    mapping = match_categories(counts)
+    assert sorted(mapping) == [0, 1, 2, 3]
+    assert mapping[1] == 1
+
+
+def test_matching_leaves_surplus_categories_without_a_class():
+    mapping = match_categories(np.array([[1, 0], [5, 2], [0, 6], [4, 1]]))
+    assert mapping.tolist() == [UNMATCHED, 0, 1, UNMATCHED]
+
+
+def test_matching_leaves_surplus_classes_without_a_category():
+    assert match_categories(np.array([[0, 3, 2], [4, 9, 0]])).tolist() == [2, 1]
+
+
+def test_majority_maps_several_categories_to_one_class():
+    counts = np.array([[1, 7, 0], [2, 4, 3], [0, 0, 5], [9, 1, 1]])
+    assert majority_classes(counts).tolist() == [1, 1, 2, 0]
+
+
+# Scores of representations that are perfect, useless, or duplicated.
+
+
+@pytest.mark.parametrize("name", ["accuracy_matched", "accuracy_majority", "nmi", "ari"])
+def test_perfect_categories_score_1_in_any_order(name):
+    assert scores_of(LABELS)[name] == pytest.approx(1)
+    assert scores_of(ORDER[LABELS])[name] == pytest.approx(1)
+
+
+def test_a_constant_category_scores_the_share_of_the_largest_class():
+    labels = np.append(LABELS, [6] * 20)
+    scores = scores_of(np.full(len(labels), 4), labels)
+    assert scores["accuracy_matched"] == pytest.approx((12 + 20) / (120 + 20))
+    assert scores["accuracy_majority"] == pytest.approx((12 + 20) / (120 + 20))
+    assert scores["nmi"] == pytest.approx(0, abs=1e-9)
+    assert scores["ari"] == pytest.approx(0, abs=1e-9)
+
+
+def test_categories_independent_of_the_class_score_chance():
+    # 3 categories, each with 4 images of every class.
+    scores = scores_of(np.tile(np.repeat(np.arange(3), 4), NUM_CLASSES), num_categories=3)
+    assert scores["accuracy_matched"] == pytest.approx(3 * 4 / 120)
+    assert scores["accuracy_majority"] == pytest.approx(1 / 10)
+    assert scores["nmi"] == pytest.approx(0, abs=1e-9)
+    assert scores["ari"] == pytest.approx(0, abs=0.03)
+
+
+def test_a_class_split_over_two_categories_costs_the_matched_accuracy_only():
+    # Half of classes 0 and 1 go to categories 10 and 11.
+    categories = LABELS.copy()
+    categories[:6], categories[12:18] = 10, 11
+    scores = scores_of(categories, num_categories=12)
+    assert scores["accuracy_matched"] == pytest.approx(1 - 2 * 6 / 120)
+    assert scores["accuracy_majority"] == pytest.approx(1)
+    # I = log 10; H(category) is log 2 more on a fifth of the images.
+    entropy = math.log(10) + 0.2 * math.log(2)
+    assert scores["nmi"] == pytest.approx(2 * math.log(10) / (math.log(10) + entropy))
+
+
+def test_categories_that_each_hold_two_classes_get_half_right():
+    scores = scores_of(LABELS // 2, num_categories=5)
+    assert scores["accuracy_matched"] == pytest.approx(0.5)
+    assert scores["accuracy_majority"] == pytest.approx(0.5)
+    assert scores["nmi"] == pytest.approx(2 * math.log(5) / (math.log(5) + math.log(10)))
+
+
+def test_two_categories_of_one_class_and_two_classes_in_one_category():
+    # Category 9 is a second half of class 0 and classes 8 and 9 share category 8.
+    categories = LABELS.copy()
+    categories[categories == 9] = 8
+    categories[:6] = 9
+    scores = scores_of(categories)
+    assert scores["accuracy_majority"] == pytest.approx(1 - 12 / 120)
+    assert scores["accuracy_matched"] == pytest.approx(1 - 12 / 120 - 6 / 120)
+
+
+def test_both_maps_are_fitted_on_the_training_images_alone():
+    # On the test images the categories stand for other classes than in training.
+    counts = contingency(LABELS, LABELS, NUM_CLASSES, NUM_CLASSES)
+    scores = clustering_scores(counts, (LABELS + 1) % NUM_CLASSES, LABELS)
+    assert scores["accuracy_matched"] == 0
+    assert scores["accuracy_majority"] == 0
+    assert scores["nmi"] == pytest.approx(1)
+    assert scores["ari"] == pytest.approx(1)
+
+
+def test_scores_are_those_of_the_test_images():
+    # In training category 4 is mostly class 7, whatever the rest.
+    labels, categories = np.append(LABELS, [7] * 3), np.full(123, 4)
+    test_categories, test_labels = np.array([4, 4, 4, 1, 2]), np.array([7, 7, 3, 1, 1])
+    counts = contingency(categories, labels, NUM_CLASSES, NUM_CLASSES)
+    scores = clustering_scores(counts, test_categories, test_labels)
+    assert scores["accuracy_majority"] == pytest.approx(2 / 5)
+    # Within category 4 a class costs H(2/3, 1/3) nats, within the others none.
+    classes = -2 * 0.4 * math.log(0.4) - 0.2 * math.log(0.2)
+    groups = -0.6 * math.log(0.6) - 2 * 0.2 * math.log(0.2)
+    within = 0.6 * (math.log(3) - 2 / 3 * math.log(2))
+    assert scores["nmi"] == pytest.approx(2 * (classes - within) / (classes + groups))
+    # 1 pair of 10 is together in both; 3 * 2 / 10 is expected by chance; 2.5 is the most.
+    assert scores["ari"] == pytest.approx((1 - 0.6) / (2.5 - 0.6))
+
+
+# Networks whose output is known: G shows its latents as an image, Q reads them through a matrix.
+
+
+def echo_networks(layout, logit_gains, mean_gains, log_std=0.0):
+    """G(z, c) = (z, c); Q's logits and means are the codes times their gains."""
+    dim = layout.latent_dim
+    table = Table(
+        image_shape=(dim, 1, 1),
+        trunk=(),
+        recognition=(),
+        generator=(DenseMap(1, dim, norm=False),),
+        output=nn.Identity,
+    )
+    options = NetworkOptions(leaky_slope=0.1, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1)
+    generator, discriminator = build_networks(table, layout, options, seed=0)
+    read = torch.zeros(layout.recognition_dim, dim)
+    row = 0
+    for code, gain in enumerate(logit_gains):
+        size = layout.categorical[code]
+        read[row : row + size, layout.categorical_slice(code)] = gain * torch.eye(size)
+        row += size
+    read[row : row + layout.continuous, layout.continuous_slice] = torch.diag(
+        torch.tensor(mean_gains)
+    )
+    with torch.no_grad():
+        generator.layers[1].weight.copy_(torch.eye(dim))
+        discriminator.recognition[-1].weight.copy_(read)
+        discriminator.recognition[-1].bias[row + layout.continuous :] = log_std
+    return generator, discriminator
+
+
+def bounds_of(networks, layout, num_samples=20_000, *, learned_std=False, seed=0):
+    return bound_scores(
+        *networks, layout, "uniform", num_samples, seeded(seed), learned_std=learned_std
+    )
+
+
+FIXED_STD = math.log(2) - 0.5 * math.log(2 * math.pi)  # a perfect mean with std 1
+
+
+def fitted_bound(mean_square):
+    """The best bound with a constant std when the error has this mean square."""
+    return math.log(2) - 0.5 * math.log(2 * math.pi * math.e * mean_square)
+
+
+@pytest.mark.parametrize(
+    ("gains", "bound"),
+    [
+        ((90.0, 90.0), math.log(5 * 3)),
+        ((90.0, 0.0), math.log(5)),
+        ((0.0, 90.0), math.log(3)),
+        ((0.0, 0.0), 0.0),
+    ],
+)
+def test_the_categorical_bound_is_log_size_of_each_code_that_q_reads(gains, bound):
+    scores = bounds_of(echo_networks(LAYOUT, gains, (1.0, 1.0)), LAYOUT)
+    assert scores["bound_cat_nats"] == pytest.approx(bound, abs=1e-4)
+
+
+def test_the_continuous_bound_with_std_1_is_capped_however_well_q_reads():
+    scores = bounds_of(echo_networks(LAYOUT, (0.0, 0.0), (1.0, 1.0)), LAYOUT)
+    assert scores["bound_cont_nats"] == pytest.approx(2 * FIXED_STD, abs=1e-4)
+    assert scores["bound_cont_fitted_nats"] > 20
+
+
+def test_the_continuous_bounds_of_a_q_that_guesses_are_their_closed_forms():
+    scores = bounds_of(echo_networks(LAYOUT, (0.0, 0.0), (0.0, 0.0)), LAYOUT)
+    # The error is the code, with mean square 1/3. Tolerances: 5 standard errors.
+    assert scores["bound_cont_nats"] == pytest.approx(2 * (FIXED_STD - 1 / 6), abs=0.01)
+    assert scores["bound_cont_fitted_nats"] == pytest.approx(2 * fitted_bound(1 / 3), abs=0.04)
+
+
+def test_the_fitted_std_is_each_codes_own():
+    # Errors of half and of nine tenths of the code, so of mean squares 1/12 and 0.27.
+    scores = bounds_of(echo_networks(LAYOUT, (0.0, 0.0), (0.5, 0.1)), LAYOUT)
+    expected = fitted_bound(0.25 / 3) + fitted_bound(0.81 / 3)
+    assert scores["bound_cont_fitted_nats"] == pytest.approx(expected, abs=0.04)
+
+
+def test_a_learned_std_that_is_right_scores_like_the_fitted_one():
+    networks = echo_networks(LAYOUT, (0.0, 0.0), (0.5, 0.5), log_std=0.5 * math.log(0.25 / 3))
+    scores = bounds_of(networks, LAYOUT, learned_std=True)
+    assert scores["bound_cont_nats"] == pytest.approx(2 * fitted_bound(0.25 / 3), abs=0.04)
+    fixed = bounds_of(networks, LAYOUT, learned_std=False)
+    assert fixed["bound_cont_nats"] == pytest.approx(2 * (FIXED_STD - 1 / 24), abs=0.01)
+
+
+def test_the_fitted_std_is_scored_on_samples_it_was_not_fitted_on():
+    # Fitted and scored on the same few samples, the bound would be its closed form exactly.
+    layout = CodeLayout(3, (), 1)
+    networks = echo_networks(layout, (), (0.0,))
+    for seed in range(3):
+        code = sample(layout, 4, "uniform", seeded(seed))[:, -1]
+        std = code[:2].square().mean().sqrt()
+        density = torch.distributions.Normal(0, std).log_prob(code[2:])
+        expected = (density.mean() + math.log(2)).item()
+        scores = bounds_of(networks, layout, 4, seed=seed)
+        assert scores["bound_cont_fitted_nats"] == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("layout", "keys"),
+    [
+        (LAYOUT, {"bound_cat_nats", "bound_cont_nats", "bound_cont_fitted_nats"}),
+        (CodeLayout(4, (5,), 0), {"bound_cat_nats"}),
+        (CodeLayout(4, (), 3), {"bound_cont_nats", "bound_cont_fitted_nats"}),
+    ],
+    ids=["both kinds", "categorical", "continuous"],
+)
+def test_a_layout_is_scored_on_the_codes_it_has(options, layout, keys):
+    generator, discriminator = build_networks(TABLES["mnist"], layout, options, seed=0)
+    scores = bounds_of((generator.eval(), discriminator.eval()), layout, 101)
+    assert set(scores) == keys
+    assert all(math.isfinite(value) for value in scores.values())
+
+
+def test_the_fitted_bound_of_untrained_networks_is_above_the_fixed_one(options):
+    generator, discriminator = build_networks(TABLES["mnist"], LAYOUT, options, seed=0)
+    scores = bounds_of((generator.eval(), discriminator.eval()), LAYOUT, 1000)
+    assert scores["bound_cont_fitted_nats"] > scores["bound_cont_nats"] + 0.2
+
+
+def test_the_same_stream_gives_the_same_scores():
+    networks = echo_networks(LAYOUT, (1.0, 1.0), (0.5, 0.5))
+    first, again, other = (bounds_of(networks, LAYOUT, 300, seed=seed) for seed in (1, 1, 2))
+    assert first == again
+    assert first["bound_cont_nats"] != other["bound_cont_nats"]
+
+
+# Categories of images.
+
+
+def test_categories_are_qs_most_likely_ones_in_the_images_order():
+    layout = CodeLayout(2, (5, 3), 1)
+    _, discriminator = echo_networks(layout, (1.0, 1.0), (1.0,))
+    num = 2 * BATCH_SIZE + 7  # more than two batches
+    categories = torch.randint(5, (num,), generator=seeded())
+    images = torch.randint(200, (num, layout.latent_dim, 1, 1), generator=seeded())
+    images[torch.arange(num), layout.noise + categories] = 255
+    predicted = predict_categories(discriminator, layout, images.to(torch.uint8), (0.0, 1.0))
+    assert predicted.tolist() == categories.tolist()
+
+
+def test_images_are_brought_to_the_value_range_of_the_networks():
+    layout = CodeLayout(1, (2,), 0)
+    _, discriminator = echo_networks(layout, (1.0,), ())
+    with torch.no_grad():
+        # The second category wins where its pixel is above 0.2.
+        discriminator.recognition[-1].weight.copy_(torch.tensor([[0.0, 0, 0], [0, 0, 1]]))
+        discriminator.recognition[-1].bias.copy_(torch.tensor([0.2, 0]))
+    images = torch.zeros(4, 3, 1, 1, dtype=torch.uint8)
+    images[:, 2, 0, 0] = torch.tensor([0, 100, 170, 255])  # 0, 0.39, 0.67, 1 of the range
+
+    def predicted(value_range):
+        return predict_categories(discriminator, layout, images, value_range).tolist()
+
+    assert predicted((0.0, 1.0)) == [0, 1, 1, 1]
+    assert predicted((-1.0, 1.0)) == [0, 0, 1, 1]
+
+
+# Normalisation by the statistics of each batch.
+
+
+def trained_statistics(options):
+    """Networks whose running statistics are not those of the next batch."""
+    generator, discriminator = build_networks(TABLES["mnist"], LAYOUT, options, seed=0)
+    with torch.no_grad():
+        discriminator(generator(torch.rand(9, LAYOUT.latent_dim, generator=seeded())))
+    return generator.eval(), discriminator.eval()
+
+
+def statistics(network):
+    return {key: value.clone() for key, value in network.state_dict().items() if "running" in key}
+
+
+def test_batch_statistics_normalise_by_the_batch(options):
+    generator, _ = trained_statistics(options)
+    latents = torch.rand(7, LAYOUT.latent_dim, generator=seeded(1))
+    with torch.no_grad(), batch_statistics(generator):
+        images = generator(latents)
+    running = generator(latents)
+    expected = generator.train()(latents)
+    assert torch.equal(images, expected)
+    assert not torch.allclose(images, running)
+
+
+def test_batch_statistics_leave_the_running_statistics_bitwise_unchanged(options):
+    networks = trained_statistics(options)
+    before = [statistics(network) for network in networks]
+    with torch.inference_mode(), batch_statistics(*networks):
+        networks[1](networks[0](torch.rand(7, LAYOUT.latent_dim, generator=seeded(1))))
+    for network, kept in zip(networks, before, strict=True):
+        assert kept
+        for key, value in statistics(network).items():
+            assert torch.equal(value, kept[key]), key
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_batch_statistics_restore_modes_and_momentum(options, training):
+    networks = [network.train(training) for network in trained_statistics(options)]
+    networks[0].layers[2].momentum = 0.5
+    with pytest.raises(RuntimeError), batch_statistics(*networks):
+        raise RuntimeError
+    modules = [module for network in networks for module in network.modules()]
+    assert {module.training for module in modules} == {training}
+    momenta = [m.momentum for m in modules if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    assert momenta == [0.5] + [options.norm_momentum] * 5
+
+
+def test_batch_statistics_change_batch_norm_only(options):
+    generator, discriminator = trained_statistics(options)
+    with batch_statistics(generator):
+        in_training = {type(m) for m in generator.modules() if m.training}
+        assert in_training == {nn.BatchNorm1d, nn.BatchNorm2d}
+        assert not any(module.training for module in discriminator.modules())
+
+
+# What Q says of real images.
+
+READ = CodeLayout(noise=4, categorical=(3,), continuous=2)
+
+
+class BrightnessReader(Discriminator):
+    """A recognition network whose continuous codes are the means of an image's two halves."""
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def recognise(self, images):
+        halves = images.unflatten(3, (2, -1)).mean(dim=(1, 2, 4))
+        return torch.cat([torch.full((len(images), 3), 9.0), halves, halves * 0], dim=1)
+
+
+def test_codes_are_qs_means_of_the_continuous_codes_in_the_data_sets_range():
+    images = torch.zeros(5, 1, 6, 8, dtype=torch.uint8)
+    images[3, :, :, 4:] = 255
+    codes = recognise_images(BrightnessReader(), READ, images, (-1.0, 1.0)).mean
+    assert codes.tolist() == [[-1, -1]] * 3 + [[-1, 1]] + [[-1, -1]]
+
+
+def test_more_images_than_a_batch_keep_their_order(options):
+    discriminator = build_networks(TABLES["mnist"], READ, options, seed=0)[1].eval()
+    rng = torch.Generator().manual_seed(0)
+    images = torch.randint(0, 256, (1003, 1, 28, 28), generator=rng, dtype=torch.uint8)
+    codes = recognise_images(discriminator, READ, images, (0.0, 1.0)).mean
+    assert codes.shape == (1003, 2)
+    alone = recognise_images(discriminator, READ, images[1001:], (0.0, 1.0)).mean
+    np.testing.assert_allclose(codes[1001:], alone, atol=1e-5)

@@ -1,0 +1,167 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+
+from infogan.method.maps import MapLimits, random_map
+
+NONE = MapLimits(rotation=0.0, shear=0.0, scale=0.0, shift=0.0)
+ALL = MapLimits(rotation=0.3, shear=0.2, scale=0.1, shift=0.15, elastic=0.05)
+NUM = 400
+
+
+def seeded(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def coordinates(num, height, width):
+    """Images whose two channels are each pixel's own x and y, from -1 to 1 across the image.
+
+    Bilinear interpolation is exact on them, so a mapped image tells where its pixels came from.
+    """
+    x = (2 * torch.arange(width) + 1) / width - 1
+    y = (2 * torch.arange(height) + 1) / height - 1
+    grid = torch.stack([x.expand(height, width), y[:, None].expand(height, width)])
+    return grid.expand(num, 2, height, width)
+
+
+def affine_maps(limits, height=20, width=20, num=NUM):
+    """The linear part [image, 2, 2] and shift [image, 2] that each image was mapped by."""
+    images = coordinates(num, height, width)
+    inside = (slice(None), slice(None), slice(height // 2 - 2, height // 2 + 2))
+    inside = (*inside, slice(width // 2 - 2, width // 2 + 2))
+    source = random_map(images, limits, seeded())[inside].flatten(2).transpose(1, 2)
+    own = images[inside].flatten(2).transpose(1, 2)
+    own = torch.cat([own, torch.ones(num, own.shape[1], 1)], dim=2)
+    solved = torch.linalg.lstsq(own, source).solution.transpose(1, 2)
+    return solved[:, :, :2], solved[:, :, 2]
+
+
+def assert_uniform(values, limit):
+    """Within [-limit, limit] and spread evenly over it."""
+    assert values.abs().max() <= limit * 1.001 + 1e-5
+    assert values.max() > 0.95 * limit
+    assert values.min() < -0.95 * limit
+    # Standard errors at 400 draws: 0.029 limit for the mean, 0.015 limit^2 for the variance.
+    assert values.mean().item() == pytest.approx(0, abs=0.15 * limit)
+    assert values.var().item() == pytest.approx(limit**2 / 3, abs=0.08 * limit**2)
+
+
+def test_zero_limits_change_nothing():
+    images = torch.rand(3, 2, 9, 14, generator=seeded(1))
+    assert torch.allclose(random_map(images, NONE, seeded()), images, atol=1e-5)
+
+
+def test_shift_is_uniform_up_to_its_share_of_half_the_image_along_each_axis():
+    linear, shift = affine_maps(replace(NONE, shift=0.2), height=16, width=24)
+    assert torch.allclose(linear, torch.eye(2).expand_as(linear), atol=1e-4)
+    assert_uniform(shift[:, 0], 0.2)
+    assert_uniform(shift[:, 1], 0.2)
+    assert torch.corrcoef(shift.T)[0, 1].abs() < 0.25
+
+
+def test_shift_moves_the_pixels_by_what_was_drawn():
+    # One bright pixel: its weighted place moves by -shift * half the width, where the image is
+    # shifted by less than a pixel or more.
+    images = torch.zeros(NUM, 1, 15, 21)
+    images[:, 0, 7, 10] = 1.0
+    limits = replace(NONE, shift=0.3)
+    moved = random_map(images, limits, seeded())[:, 0]
+    assert moved.sum(dim=(1, 2)) == pytest.approx(torch.ones(NUM), abs=1e-4)
+    _, shift = affine_maps(limits)  # the same draws
+    x = (moved.sum(dim=1) * torch.arange(21)).sum(dim=1)
+    y = (moved.sum(dim=2) * torch.arange(15)).sum(dim=1)
+    assert torch.allclose(x, 10 - shift[:, 0] * 21 / 2, atol=1e-3)
+    assert torch.allclose(y, 7 - shift[:, 1] * 15 / 2, atol=1e-3)
+
+
+def test_rotation_is_uniform_up_to_its_limit_and_keeps_lengths():
+    linear, shift = affine_maps(replace(NONE, rotation=0.4))
+    assert torch.allclose(linear @ linear.mT, torch.eye(2).expand_as(linear), atol=1e-3)
+    assert torch.allclose(torch.linalg.det(linear), torch.ones(NUM), atol=1e-3)
+    assert torch.allclose(shift, torch.zeros(NUM, 2), atol=1e-4)
+    assert_uniform(torch.atan2(linear[:, 1, 0], linear[:, 0, 0]), 0.4)
+
+
+def test_a_half_turn_is_within_reach():
+    linear, _ = affine_maps(replace(NONE, rotation=math.pi))
+    assert linear[:, 0, 0].min() < -0.99
+
+
+def test_shear_slides_rows_by_the_tangent_of_up_to_its_limit():
+    linear, _ = affine_maps(replace(NONE, shear=0.3))
+    assert torch.allclose(linear[:, 0, 0], torch.ones(NUM), atol=1e-4)
+    assert torch.allclose(linear[:, 1], torch.tensor([0.0, 1.0]).expand(NUM, 2), atol=1e-4)
+    assert_uniform(linear[:, 0, 1].atan(), 0.3)
+
+
+def test_scale_is_relative_and_drawn_for_each_axis():
+    linear, _ = affine_maps(replace(NONE, scale=0.25))
+    diagonal = linear.diagonal(dim1=1, dim2=2)
+    assert torch.allclose(linear, torch.diag_embed(diagonal), atol=1e-4)
+    assert_uniform(diagonal[:, 0] - 1, 0.25)
+    assert_uniform(diagonal[:, 1] - 1, 0.25)
+    assert torch.corrcoef(diagonal.T)[0, 1].abs() < 0.25
+
+
+def displacements(limits, size, num=NUM):
+    """How far each pixel was moved, [image, axis, row, column]."""
+    images = coordinates(num, size, size)
+    return random_map(images, limits, seeded()) - images
+
+
+def test_elastic_moves_the_points_of_a_mesh_each_by_its_own_draw():
+    # On 4x4 pixels the mesh is the pixels; at the border zeros from outside would mix in.
+    moved = displacements(replace(NONE, elastic=0.2), 4)[:, :, 1:3, 1:3].flatten(1)
+    for axis_of_point in moved.T:
+        assert_uniform(axis_of_point, 0.2)
+    assert (torch.corrcoef(moved.T) - torch.eye(8)).abs().max() < 0.25
+
+
+def test_between_the_points_of_the_mesh_elastic_is_smooth_and_not_affine():
+    moved = displacements(replace(NONE, elastic=0.1), 28)[:, :, 5:-5, 5:-5]
+    assert moved.diff(dim=2).abs().max() < 0.04
+    curvature = moved.diff(n=2, dim=2).abs().amax(dim=(1, 2, 3))
+    assert (curvature > 1e-3).all()
+
+
+def test_without_elastic_nothing_more_is_drawn():
+    rngs = seeded(), seeded()
+    random_map(torch.zeros(3, 1, 8, 8), replace(ALL, elastic=0.0), rngs[0])
+    torch.empty(3, 6).uniform_(generator=rngs[1])
+    assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
+
+
+def test_every_image_is_mapped_by_its_own_draw():
+    linear, shift = affine_maps(ALL, num=50)
+    assert len(torch.cat([linear.flatten(1), shift], dim=1).unique(dim=0)) == 50
+
+
+def test_all_channels_of_an_image_are_mapped_alike():
+    image = torch.rand(3, 1, 9, 14, generator=seeded(1))
+    mapped = random_map(image.repeat(1, 4, 1, 1), ALL, seeded())
+    assert torch.equal(mapped, mapped[:, :1].expand_as(mapped))
+
+
+def test_outside_the_image_is_zero():
+    images = torch.ones(50, 1, 12, 12)
+    mapped = random_map(images, replace(NONE, shift=1.9), seeded())
+    assert mapped.flatten(1).min(dim=1).values.median() == 0
+    assert mapped.max() <= 1 + 1e-5
+
+
+def test_the_same_stream_gives_the_same_images():
+    images = torch.rand(5, 2, 9, 14, generator=seeded(1))
+    torch.manual_seed(1)
+    first = random_map(images, ALL, seeded(2))
+    torch.manual_seed(2)
+    assert torch.equal(random_map(images, ALL, seeded(2)), first)
+    assert not torch.equal(random_map(images, ALL, seeded(3)), first)
+
+
+def test_images_keep_their_shape_and_are_not_written_to():
+    images = torch.rand(5, 2, 9, 14, generator=seeded(1))
+    before = images.clone()
+    assert random_map(images, ALL, seeded()).shape == (5, 2, 9, 14)
+    assert torch.equal(images, before)

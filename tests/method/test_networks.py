@@ -1,0 +1,464 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from infogan.datasets import lookup, names
+from infogan.method.codes import CodeLayout
+from infogan.method.networks import (
+    TABLES,
+    Conv,
+    Dense,
+    DenseMap,
+    Discriminator,
+    FlattenMaps,
+    Generator,
+    NetworkOptions,
+    ToImageConvTranspose,
+    UnflattenMaps,
+    Upconv,
+    build_networks,
+    count_parameters,
+)
+
+PAPER = NetworkOptions(leaky_slope=0.01, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1)
+SMALL = CodeLayout(noise=6, categorical=(5, 3), continuous=2)
+LAYOUTS = {
+    "mnist": CodeLayout(62, (10,), 2),
+    "svhn": CodeLayout(124, (10,) * 4, 4),
+    "celeba": CodeLayout(128, (10,) * 10, 0),
+    "faces": CodeLayout(128, (), 5),
+    "chairs": CodeLayout(128, (20,) * 3, 1),
+}
+BY_LAYER = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
+every_table = pytest.mark.parametrize("name", list(TABLES))
+
+
+def full_size(name):
+    """The paper's networks, shapes only."""
+    with torch.device("meta"):
+        generator = Generator(TABLES[name], LAYOUTS[name], PAPER)
+        return generator, Discriminator(TABLES[name], LAYOUTS[name], PAPER)
+
+
+def images_of(table, num, seed=0):
+    return torch.rand(num, *table.image_shape, generator=torch.Generator().manual_seed(seed))
+
+
+def latents_of(layout, num, seed=0):
+    return torch.rand(num, layout.latent_dim, generator=torch.Generator().manual_seed(seed))
+
+
+def kinds(module):
+    """Layers in order, without those that only reshape."""
+    skipped = (nn.Sequential, FlattenMaps, nn.Unflatten, Generator, Discriminator)
+    return [layer for layer in module.modules() if not isinstance(layer, skipped)]
+
+
+def same_weights(first, second):
+    states = first.state_dict(), second.state_dict()
+    return all(torch.equal(states[0][key], states[1][key]) for key in states[0])
+
+
+# Numbers of parameters: weights + biases, and 2 per normalised channel or unit.
+
+FC, NORM = 1, 2  # biases per unit or channel; batch norm's gamma and beta
+K = 4 * 4
+
+MNIST = {
+    "generator": (74 + FC + NORM) * 1024
+    + (1024 + FC + NORM) * 7 * 7 * 128
+    + (128 * K + 1 + NORM) * 64
+    + (64 * K + 1) * 1,
+    # 28 x 28 becomes 14 x 14 and 7 x 7.
+    "trunk": (1 * K + 1) * 64 + (64 * K + 1 + NORM) * 128 + (7 * 7 * 128 + FC + NORM) * 1024,
+    "decision": 1024 + FC,
+    "recognition": (1024 + FC + NORM) * 128 + (128 + FC) * (10 + 2 * 2),
+}
+
+
+def colour_32(latent_dim, recognition_dim):
+    """Tables 2 and 3: 32 x 32 becomes 16 x 16, 8 x 8 and 4 x 4."""
+    return {
+        "generator": (latent_dim + FC + NORM) * 2 * 2 * 448
+        + (448 * K + 1 + NORM) * 256
+        + (256 * K + 1) * 128  # no batch norm in the last three upconvs
+        + (128 * K + 1) * 64
+        + (64 * K + 1) * 3,
+        "trunk": (3 * K + 1) * 64 + (64 * K + 1 + NORM) * 128 + (128 * K + 1 + NORM) * 256,
+        "decision": 4 * 4 * 256 + FC,
+        "recognition": (4 * 4 * 256 + FC + NORM) * 128 + (128 + FC) * recognition_dim,
+    }
+
+
+COUNTS = {
+    "mnist": MNIST,
+    "svhn": colour_32(latent_dim=124 + 40 + 4, recognition_dim=40 + 2 * 4),
+    "celeba": colour_32(latent_dim=128 + 100, recognition_dim=100),
+    "faces": {
+        "generator": (128 + 5 + FC + NORM) * 1024
+        + (1024 + FC + NORM) * 8 * 8 * 128
+        + (128 * K + 1 + NORM) * 64
+        + (64 * K + 1) * 1,
+        # 32 x 32 becomes 16 x 16 and 8 x 8.
+        "trunk": (1 * K + 1) * 64 + (64 * K + 1 + NORM) * 128 + (8 * 8 * 128 + FC + NORM) * 1024,
+        "decision": 1024 + FC,
+        "recognition": (1024 + FC) * 2 * 5,
+    },
+    "chairs": {
+        "generator": (128 + 60 + 1 + FC + NORM) * 1024
+        + (1024 + FC + NORM) * 8 * 8 * 256
+        + 2 * (256 * K + 1 + NORM) * 256
+        + (256 * K + 1 + NORM) * 128
+        + (128 * K + 1 + NORM) * 64
+        + (64 * K + 1) * 1,
+        # 64 x 64 becomes 32 x 32, 16 x 16 and 8 x 8, which the convolutions of stride 1 keep.
+        "trunk": (1 * K + 1) * 64
+        + (64 * K + 1 + NORM) * 128
+        + (128 * K + 1 + NORM) * 256
+        + 2 * (256 * K + 1 + NORM) * 256
+        + (8 * 8 * 256 + FC + NORM) * 1024,
+        "decision": 1024 + FC,
+        "recognition": (1024 + FC) * (60 + 2 * 1),
+    },
+}
+
+
+# The same, each product worked out by hand.
+WORKED_OUT = {
+    "mnist": {
+        "generator": 78_848 + 6_441_344 + 131_264 + 1_025,  # = 6,652,481
+        "trunk": 1_088 + 131_456 + 6_425_600,  # = 6,558,144
+        "decision": 1_025,
+        "recognition": 131_456 + 1_806,  # = 133,262
+    },
+    "svhn": {
+        "generator": 306_432 + 1_835_776 + 524_416 + 131_136 + 3_075,  # = 2,800,835
+        "trunk": 3_136 + 131_456 + 525_056,  # = 659,648
+        "decision": 4_097,
+        "recognition": 524_672 + 6_192,  # = 530,864
+    },
+    "celeba": {
+        "generator": 413_952 + 1_835_776 + 524_416 + 131_136 + 3_075,  # = 2,908,355
+        "trunk": 3_136 + 131_456 + 525_056,
+        "decision": 4_097,
+        "recognition": 524_672 + 12_900,  # = 537,572
+    },
+    "faces": {
+        "generator": 139_264 + 8_413_184 + 131_264 + 1_025,  # = 8,684,737
+        "trunk": 1_088 + 131_456 + 8_391_680,  # = 8,524,224
+        "decision": 1_025,
+        "recognition": 10_250,
+    },
+    "chairs": {
+        # = 19,778,625
+        "generator": 196_608 + 16_826_368 + 2 * 1_049_344 + 524_672 + 131_264 + 1_025,
+        # = 19,536,576
+        "trunk": 1_088 + 131_456 + 525_056 + 2 * 1_049_344 + 16_780_288,
+        "decision": 1_025,
+        "recognition": 63_550,
+    },
+}
+
+
+def test_the_formulas_are_worked_out_right():
+    assert COUNTS == WORKED_OUT
+    assert sum(COUNTS["mnist"].values()) == 13_344_912
+
+
+@every_table
+def test_networks_have_the_tables_numbers_of_parameters(name):
+    generator, discriminator = full_size(name)
+    counted = {
+        "generator": count_parameters(generator),
+        "trunk": count_parameters(discriminator.trunk),
+        "decision": count_parameters(discriminator.decision),
+        "recognition": count_parameters(discriminator.recognition),
+    }
+    assert counted == COUNTS[name]
+    assert count_parameters(discriminator) == sum(counted.values()) - counted["generator"]
+
+
+# Shapes, order of the layers, ranges.
+
+
+@every_table
+def test_images_have_the_tables_shape_and_q_one_column_per_parameter(name, options):
+    table, layout = TABLES[name], LAYOUTS[name]
+    generator, discriminator = build_networks(table, layout, options, seed=0)
+    images = generator(latents_of(layout, 7))
+    assert images.shape == (7, *table.image_shape)
+    logits, recognition = discriminator(images)
+    assert logits.shape == (7,)
+    assert recognition.shape == (7, layout.recognition_dim)
+
+
+def test_every_data_set_has_a_table_of_its_shape_and_value_range():
+    ranges = {nn.Sigmoid: (0.0, 1.0), nn.Tanh: (-1.0, 1.0)}
+    for data_set in map(lookup, names()):
+        table = TABLES[data_set.networks]
+        assert table.image_shape == data_set.image_shape
+        assert ranges[table.output] == data_set.value_range
+
+
+@pytest.mark.parametrize(
+    ("name", "low"), [("mnist", 0), ("svhn", -1), ("celeba", -1), ("faces", 0), ("chairs", 0)]
+)
+def test_images_fill_0_to_1_or_in_colour_minus_1_to_1(name, low, options):
+    wild = replace(options, init_std=2.0)
+    generator, _ = build_networks(TABLES[name], LAYOUTS[name], wild, seed=0)
+    images = generator(latents_of(LAYOUTS[name], 7))
+    assert low <= images.min() < low + 0.05
+    assert 0.95 < images.max() <= 1
+
+
+def test_mnist_generator_has_layer_then_norm_then_relu_and_ends_in_a_sigmoid():
+    layers = [type(layer) for layer in full_size("mnist")[0].layers]
+    assert layers == [
+        *(FlattenMaps, nn.Linear, nn.BatchNorm1d, nn.ReLU),
+        *(FlattenMaps, nn.Linear, nn.BatchNorm1d, nn.ReLU, UnflattenMaps),
+        *(nn.ConvTranspose2d, nn.BatchNorm2d, nn.ReLU),
+        *(ToImageConvTranspose, nn.Sigmoid),
+    ]
+
+
+def test_mnist_trunk_has_no_norm_on_the_image_and_q_a_hidden_layer_of_its_own():
+    discriminator = full_size("mnist")[1]
+    assert [type(layer) for layer in discriminator.trunk] == [
+        *(nn.Conv2d, nn.LeakyReLU),
+        *(nn.Conv2d, nn.BatchNorm2d, nn.LeakyReLU),
+        *(FlattenMaps, nn.Linear, nn.BatchNorm1d, nn.LeakyReLU),
+        FlattenMaps,
+    ]
+    assert [type(layer) for layer in kinds(discriminator.recognition)] == [
+        *(nn.Linear, nn.BatchNorm1d, nn.LeakyReLU),
+        nn.Linear,
+    ]
+
+
+def test_all_kernels_are_4_by_4():
+    for name in TABLES:
+        for network in full_size(name):
+            for layer in network.modules():
+                if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
+                    assert layer.kernel_size == (4, 4)
+
+
+def test_d_and_q_read_the_same_features(options):
+    discriminator = build_networks(TABLES["mnist"], SMALL, options, seed=0)[1].eval()
+    images = images_of(TABLES["mnist"], 7)
+    features = discriminator.trunk(images)
+    logits, recognition = discriminator(images)
+    assert features.shape == (7, 51)  # 5% of 1024
+    assert torch.equal(discriminator.decide(features), logits)
+    assert torch.equal(discriminator.recognition(features), recognition)
+
+
+def test_d_gives_one_logit_per_label_and_picks_the_one_it_is_shown(options):
+    discriminator = build_networks(TABLES["mnist"], SMALL, options, seed=0, num_labels=4)[1]
+    features = discriminator.trunk(images_of(TABLES["mnist"], 7))
+    labels = torch.tensor([0, 3, 1, 1, 2, 0, 3])
+    logits = features @ discriminator.decision.weight.T + discriminator.decision.bias
+    picked = discriminator.decide(features, labels)
+    assert torch.allclose(picked, logits[torch.arange(7), labels], atol=1e-5)
+
+
+@pytest.mark.parametrize("size", [5, 8])
+def test_a_stride_1_upconv_is_the_adjoint_of_a_stride_1_conv(options, size):
+    # As in TensorFlow, where SAME pads 1 before and 2 after: <conv(x), y> = <x, upconv(y)>.
+    table = replace(
+        TABLES["mnist"],
+        image_shape=(2, size, size),
+        trunk=(Conv(3, stride=1, norm=False),),
+        recognition=(),
+        generator=(DenseMap(size, 3, norm=False), Upconv(2, stride=1, norm=False)),
+        output=nn.Identity,
+    )
+    generator, discriminator = build_networks(table, SMALL, replace(options, width=1.0), seed=0)
+    conv = discriminator.trunk[0]
+    upconv = next(layer for layer in generator.layers if isinstance(layer, nn.ConvTranspose2d))
+    upconv.weight.data = conv.weight.data  # both [3, 2, 4, 4]
+    rng = torch.Generator().manual_seed(0)
+    x = torch.randn(1, 2, size, size, generator=rng)
+    y = torch.randn(1, 3, size, size, generator=rng)
+    assert (conv(x) * y).sum().item() == pytest.approx((x * upconv(y)).sum().item(), abs=1e-5)
+    padded = nn.functional.pad(x, (1, 2, 1, 2))
+    expected = nn.functional.conv2d(padded, conv.weight)
+    assert torch.allclose(conv(x), expected, atol=1e-6)
+
+
+# Layers of our own.
+
+
+@pytest.mark.parametrize("bias", [True, False])
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("channels_last", [True, False])
+def test_the_upconv_to_an_image_is_torchs_transposed_convolution(channels, bias, channels_last):
+    layer = ToImageConvTranspose(5, channels, 4, stride=2, padding=1, bias=bias)
+    rng = torch.Generator().manual_seed(0)
+    maps = torch.randn(2, 5, 6, 7, generator=rng, requires_grad=True)
+    weight = torch.randn(5, channels, 4, 4, generator=rng)
+    direction = torch.randn(2, channels, 12, 14, generator=rng)
+    if channels_last:
+        layer = layer.to(memory_format=torch.channels_last)
+    layer.weight.data.copy_(weight)
+    inputs = [maps, *layer.parameters()]
+
+    images = layer(maps.to(memory_format=torch.channels_last) if channels_last else maps)
+    expected = nn.functional.conv_transpose2d(maps, layer.weight, layer.bias, stride=2, padding=1)
+    assert images.shape == (2, channels, 12, 14)
+    assert torch.allclose(images, expected, atol=1e-5)
+    gradients = torch.autograd.grad((images * direction).sum(), inputs)
+    assert len(gradients) == 2 + bias
+    for gradient, reference in zip(
+        gradients, torch.autograd.grad((expected * direction).sum(), inputs), strict=True
+    ):
+        assert torch.allclose(gradient, reference, atol=1e-4)
+
+
+def test_the_upconv_to_an_image_spreads_one_pixel_over_four_by_four():
+    layer = ToImageConvTranspose(1, 1, 4, stride=2, padding=1, bias=False)
+    layer.weight.data = torch.arange(1.0, 17).view(1, 1, 4, 4)
+    maps = torch.zeros(1, 1, 3, 4)
+    maps[0, 0, 1, 2] = 1
+    expected = torch.zeros(6, 8)
+    expected[1:5, 3:7] = torch.arange(1.0, 17).view(4, 4)
+    assert torch.equal(layer(maps)[0, 0], expected)
+
+
+def test_maps_become_vectors_pixel_by_pixel_and_channel_by_channel_within():
+    maps = torch.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5)
+    vectors = FlattenMaps()(maps)
+    assert vectors.shape == (2, 4 * 5 * 3)
+    for image, channel, row, column in ((0, 0, 0, 1), (1, 2, 3, 4), (1, 1, 2, 0)):
+        place = (row * 5 + column) * 3 + channel
+        assert vectors[image, place] == maps[image, channel, row, column]
+
+
+def test_unflattening_undoes_flattening_and_the_other_way_round():
+    maps = torch.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5)
+    unflatten = UnflattenMaps((3, 4, 5))
+    assert torch.equal(unflatten(FlattenMaps()(maps)), maps)
+    vectors = torch.arange(2 * 60).view(2, 60)
+    assert torch.equal(FlattenMaps()(unflatten(vectors)), vectors)
+
+
+def test_vectors_pass_flattening_as_they_are():
+    vectors = torch.rand(7, 6)
+    assert FlattenMaps()(vectors) is vectors
+
+
+# Options.
+
+
+def test_width_scales_every_hidden_layer_and_no_output(options):
+    generator, discriminator = build_networks(
+        TABLES["mnist"], LAYOUTS["mnist"], replace(options, width=0.25), seed=0
+    )
+    outputs = [
+        layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+        for network in (generator, discriminator)
+        for layer in network.modules()
+        if isinstance(layer, BY_LAYER)
+    ]
+    assert outputs == [256, 7 * 7 * 32, 16, 1, 16, 32, 256, 1, 32, 14]
+
+
+def test_the_narrowest_networks_keep_one_channel(options):
+    generator, discriminator = build_networks(
+        TABLES["chairs"], SMALL, replace(options, width=1e-6), seed=0
+    )
+    images = generator(latents_of(SMALL, 3))
+    assert images.shape == (3, 1, 64, 64)
+    assert discriminator(images)[1].shape == (3, SMALL.recognition_dim)
+
+
+def test_options_reach_every_layer(options):
+    networks = nn.ModuleList(build_networks(TABLES["mnist"], SMALL, options, seed=0))
+    norms = [layer for layer in networks.modules() if isinstance(layer, NORMS)]
+    assert len(norms) == 6
+    assert {(norm.eps, norm.momentum) for norm in norms} == {(2e-5, 0.2)}
+    leaky = [layer for layer in networks.modules() if isinstance(layer, nn.LeakyReLU)]
+    assert {layer.negative_slope for layer in leaky} == {0.07}
+
+
+def test_layers_have_the_papers_width_by_default():
+    assert PAPER.width == 1.0
+    assert (Conv(3).stride, Conv(3).norm) == (2, True)
+    assert (Upconv(3).stride, Upconv(3).norm) == (2, True)
+    assert Dense(3).norm
+    assert DenseMap(2, 3).norm
+
+
+# Initialisation.
+
+STD = 0.03
+
+
+@pytest.fixture(scope="module")
+def initialised():
+    """Layers of chairs networks wide enough for statistics."""
+    options = replace(PAPER, init_std=STD, width=0.2)
+    networks = build_networks(TABLES["chairs"], LAYOUTS["chairs"], options, seed=0)
+    return list(nn.ModuleList(networks).modules())
+
+
+def weights_of(layers, kind):
+    return torch.cat([layer.weight.flatten() for layer in layers if isinstance(layer, kind)])
+
+
+@pytest.mark.parametrize("kind", [nn.ConvTranspose2d, nn.Linear])
+def test_upconvs_and_linear_layers_start_normal(initialised, kind):
+    weights = weights_of(initialised, kind).detach()
+    assert len(weights) > 90_000  # standard errors: 0.0033 STD for the mean, 0.0024 STD for std
+    assert weights.mean().item() == pytest.approx(0, abs=0.02 * STD)
+    assert weights.std().item() == pytest.approx(STD, rel=0.015)
+    beyond = (weights.abs() > 2 * STD).float().mean().item()
+    assert beyond == pytest.approx(0.0455, abs=0.004)
+
+
+def test_convs_start_normal_cut_at_two_standard_deviations(initialised):
+    weights = weights_of(initialised, nn.Conv2d).detach()
+    assert len(weights) > 90_000
+    assert 1.95 * STD < weights.abs().max() <= 2 * STD * 1.0001
+    # Variance of a normal cut at 2: 1 - 4 phi(2) / (2 Phi(2) - 1) = 0.7737.
+    assert weights.std().item() == pytest.approx(0.7737**0.5 * STD, rel=0.015)
+    assert weights.mean().item() == pytest.approx(0, abs=0.02 * STD)
+
+
+def test_batch_norm_starts_with_gammas_around_1_and_betas_0(initialised):
+    gammas = weights_of(initialised, NORMS).detach()
+    assert len(gammas) > 3_000
+    assert gammas.mean().item() == pytest.approx(1, abs=0.1 * STD)
+    assert gammas.std().item() == pytest.approx(STD, rel=0.07)
+
+
+def test_biases_start_at_0(initialised):
+    biases = [layer.bias for layer in initialised if isinstance(layer, BY_LAYER + NORMS)]
+    assert len(biases) == 7 + 6 + 6 + 5 + 2  # layers and norms of G, of the trunk, and the heads
+    assert not torch.cat(biases).any()
+
+
+@every_table
+def test_the_same_seed_gives_the_same_weights(name, options):
+    first, again, other = (build_networks(TABLES[name], SMALL, options, seed) for seed in (3, 3, 4))
+    for i in range(2):
+        assert same_weights(first[i], again[i])
+        assert not same_weights(first[i], other[i])
+
+
+def test_weights_do_not_depend_on_the_global_seed(options):
+    networks = []
+    for seed in (1, 2):
+        torch.manual_seed(seed)
+        networks.append(build_networks(TABLES["mnist"], SMALL, options, seed=3))
+    assert same_weights(networks[0][0], networks[1][0])
+    assert same_weights(networks[0][1], networks[1][1])
+
+
+def test_networks_start_on_the_cpu_in_training_mode(options):
+    for network in build_networks(TABLES["mnist"], SMALL, options, seed=0):
+        assert network.training
+        assert {str(weight.device) for weight in network.parameters()} == {"cpu"}

@@ -1,0 +1,254 @@
+import copy
+from functools import partial
+
+import pytest
+import torch
+from torch import nn
+
+from infogan.method.codes import CodeLayout
+from infogan.method.networks import TABLES, build_networks
+from infogan.method.optimisation import MasterWeights
+
+LAYOUT = CodeLayout(noise=6, categorical=(5, 3), continuous=2)
+PRECISIONS = [torch.float32, torch.bfloat16]
+ADAM = partial(torch.optim.Adam, lr=0.01, betas=(0.5, 0.999), fused=True)
+BY_LAYER = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
+every_precision = pytest.mark.parametrize("precision", PRECISIONS, ids=str)
+
+
+@pytest.fixture
+def build(options):
+    """A small discriminator, laid out as in training; `width` makes it another network."""
+
+    def build_discriminator(seed=0, layout=LAYOUT):
+        network = build_networks(TABLES["mnist"], layout, options, seed)[1]
+        return network.to(memory_format=torch.channels_last)
+
+    return build_discriminator
+
+
+def loss_of(network, step=0):
+    """Some loss that reaches every weight, another one at each step."""
+    rng = torch.Generator().manual_seed(step)
+    images = torch.rand(7, 1, 28, 28, generator=rng)
+    logits, recognition = network(images.to(network.decision.weight.dtype))
+    return (logits.float() - step).square().mean() + recognition.float().cos().mean()
+
+
+def descend(weights, steps):
+    for step in steps:
+        weights.descend(loss_of(weights.network, step))
+
+
+def as_from_a_file(tensors):
+    """A copy in the order of the axes, whatever the order in memory was."""
+    contiguous = torch.contiguous_format
+    return {name: value.clone(memory_format=contiguous) for name, value in tensors.items()}
+
+
+def same(first, second):
+    assert first.keys() == second.keys()
+    return all(torch.equal(first[name], second[name]) for name in first)
+
+
+# In float32.
+
+
+def test_in_float32_it_is_bitwise_the_plain_optimiser(build):
+    network = build()
+    plain = copy.deepcopy(network)
+    optimizer = ADAM(plain.parameters())
+    weights = MasterWeights(network, torch.float32, ADAM)
+    for step in range(5):
+        weights.descend(loss_of(network, step))
+        optimizer.zero_grad()
+        loss_of(plain, step).backward()
+        optimizer.step()
+        assert same(network.state_dict(), plain.state_dict())
+    assert not same(network.state_dict(), build().state_dict())
+
+
+def test_in_float32_a_weight_is_its_own_master(build):
+    weights = MasterWeights(build(), torch.float32, ADAM)
+    for parameter, master in zip(weights.network.parameters(), weights.masters, strict=True):
+        assert parameter is master
+
+
+# In bfloat16.
+
+
+def test_in_bfloat16_layers_are_rounded_and_batch_norm_is_not(build):
+    network = build()
+    MasterWeights(network, torch.bfloat16, ADAM)
+    seen = {torch.bfloat16: 0, torch.float32: 0}
+    for module in network.modules():
+        expected = torch.bfloat16 if isinstance(module, BY_LAYER) else torch.float32
+        for tensor in [*module.parameters(recurse=False), *module.buffers(recurse=False)]:
+            if tensor.is_floating_point():
+                assert tensor.dtype == expected
+                seen[expected] += 1
+    # 2 convolutions and 4 linear layers; 3 batch norms with two weights and two statistics.
+    assert seen == {torch.bfloat16: 2 * 6, torch.float32: 4 * 3}
+
+
+def test_masters_are_float32_and_start_at_the_weights_before_rounding(build):
+    before = [parameter.clone() for parameter in build().parameters()]
+    weights = MasterWeights(build(), torch.bfloat16, ADAM)
+    for start, master in zip(before, weights.masters, strict=True):
+        assert master.dtype == torch.float32
+        assert torch.equal(master, start)
+
+
+def test_copies_are_the_masters_rounded_after_every_step(build):
+    weights = MasterWeights(build(), torch.bfloat16, ADAM)
+    for step in range(4):
+        for copied, master in zip(weights.copies, weights.masters, strict=True):
+            assert torch.equal(copied, master.to(copied.dtype))
+        descend(weights, [step])
+    assert any(
+        not torch.equal(copied.float(), master)
+        for copied, master in zip(weights.copies, weights.masters, strict=True)
+    )
+
+
+def test_masters_descend_the_gradient_of_the_copies(build):
+    weights = MasterWeights(build(), torch.bfloat16, partial(torch.optim.SGD, lr=0.5))
+    before = [master.clone() for master in weights.masters]
+    gradients = torch.autograd.grad(loss_of(weights.network), weights.copies)
+    descend(weights, [0])
+    for start, gradient, master in zip(before, gradients, weights.masters, strict=True):
+        assert gradient.abs().max() > 0
+        assert torch.equal(master, start - 0.5 * gradient.float())
+
+
+def test_updates_too_small_for_bfloat16_accumulate_until_they_show():
+    # Just above 1 bfloat16 has steps of 2^-7. Updates of 2^-10 add up to half of one after 4,
+    # which rounds to even, back to 1, and to more than half after 5.
+    network = nn.Linear(1, 1, bias=False)
+    nn.init.ones_(network.weight)
+    weights = MasterWeights(network, torch.bfloat16, partial(torch.optim.SGD, lr=1.0))
+    one = torch.ones(1, 1, dtype=torch.bfloat16)
+    seen = []
+    for _ in range(6):
+        weights.descend(-(2**-10) * network(one).float().sum())
+        seen.append(network.weight.item())
+    assert seen == [1, 1, 1, 1, 1 + 2**-7, 1 + 2**-7]
+    assert weights.masters[0].item() == 1 + 6 * 2**-10
+
+
+def test_restored_weights_are_the_masters(build):
+    weights = MasterWeights(build(), torch.bfloat16, ADAM)
+    descend(weights, range(3))
+    masters = [master.clone() for master in weights.masters]
+    buffers = {name: buffer.clone() for name, buffer in weights.network.named_buffers()}
+    weights.restore()
+    for parameter, master in zip(weights.network.parameters(), masters, strict=True):
+        assert parameter.dtype == torch.float32
+        assert torch.equal(parameter, master)
+    assert same(dict(weights.network.named_buffers()), buffers)
+
+
+def test_restoring_changes_nothing_in_float32(build):
+    weights = MasterWeights(build(), torch.float32, ADAM)
+    descend(weights, range(3))
+    before = copy.deepcopy(weights.network.state_dict())
+    weights.restore()
+    assert same(weights.network.state_dict(), before)
+
+
+# Gradients.
+
+
+@every_precision
+def test_a_step_takes_the_gradient_of_its_own_loss_alone(build, precision):
+    moved = []
+    for earlier in ([], [1, 2]):
+        weights = MasterWeights(build(), precision, partial(torch.optim.SGD, lr=0.0))
+        descend(weights, earlier)
+        # What another player's loss left in the network.
+        loss_of(weights.network, 3).backward()
+        weights.optimizer.param_groups[0]["lr"] = 0.1
+        descend(weights, [4])
+        moved.append(weights.masters)
+    assert all(torch.equal(first, second) for first, second in zip(*moved, strict=True))
+
+
+@every_precision
+def test_what_a_loss_does_not_reach_stays_where_it_is(build, precision):
+    weights = MasterWeights(build(), precision, ADAM)
+    descend(weights, range(2))  # so that every weight has a momentum
+    head = [parameter.clone() for parameter in weights.network.recognition.parameters()]
+    trunk = [parameter.clone() for parameter in weights.network.trunk.parameters()]
+    images = torch.rand(7, 1, 28, 28, generator=torch.Generator().manual_seed(0)).to(precision)
+    weights.descend(weights.network(images)[0].float().sum())
+    network = weights.network
+    assert all(map(torch.equal, head, network.recognition.parameters()))
+    assert not any(map(torch.equal, trunk, network.trunk.parameters()))
+
+
+# The state.
+
+
+@every_precision
+@pytest.mark.parametrize("keep", [copy.deepcopy, as_from_a_file], ids=["in memory", "in a file"])
+@pytest.mark.parametrize("num_steps", [0, 3])
+def test_later_steps_from_a_loaded_state_are_bitwise_the_same(build, precision, keep, num_steps):
+    first = MasterWeights(build(), precision, ADAM)
+    descend(first, range(num_steps))
+    state = keep(first.state())
+    again = MasterWeights(build(seed=1), precision, ADAM)
+    descend(again, [7])
+    again.load_state(state)
+    assert same(again.state(), first.state())
+    for weights in (first, again):
+        descend(weights, range(num_steps, num_steps + 3))
+    assert same(again.state(), first.state())
+    assert same(again.network.state_dict(), first.network.state_dict())
+
+
+@every_precision
+def test_a_state_holds_weights_statistics_and_moments(build, precision):
+    weights = MasterWeights(build(), precision, ADAM)
+    num = len(weights.masters)
+    kinds = [name.split(".")[0] for name in weights.state()]
+    assert kinds.count("weight") == num == 2 * (2 + 4 + 3)  # convolutions, linear, batch norm
+    assert kinds.count("buffer") == 3 * 3  # mean, variance and count of 3 batch norms
+    assert kinds.count("moment") == 0
+    descend(weights, [0])
+    # Adam's count and two moments.
+    kinds = [name.split(".")[0] for name in weights.state()]
+    assert kinds.count("moment") == 3 * num
+
+
+@every_precision
+def test_a_loaded_state_is_not_changed_by_later_steps(build, precision):
+    weights = MasterWeights(build(), precision, ADAM)
+    descend(weights, [0])
+    state = copy.deepcopy(weights.state())
+    kept = copy.deepcopy(state)
+    weights.load_state(state)
+    descend(weights, [1])
+    assert same(state, kept)
+    assert not same(weights.state(), kept)
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs"),
+    [
+        (nn.Linear(3, 5), nn.Linear(4, 5)),
+        (nn.Linear(3, 5), nn.Linear(1, 5)),  # would broadcast
+        (nn.Linear(3, 5), nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 2))),
+        (nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 2)), nn.Linear(3, 5)),
+        (nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5)), nn.Linear(3, 5)),
+    ],
+    ids=["wider", "narrower", "longer", "shorter", "without statistics"],
+)
+def test_the_state_of_another_network_is_refused(ours, theirs):
+    weights, others = (MasterWeights(network, torch.float32, ADAM) for network in (ours, theirs))
+    for each, num_inputs in ((weights, 3), (others, next(theirs.parameters()).shape[1])):
+        inputs = torch.ones(2, num_inputs)
+        each.descend(each.network(inputs).square().sum())
+    before = copy.deepcopy(weights.state())
+    with pytest.raises(RuntimeError, match="same layers"):
+        weights.load_state(others.state())
+    assert same(weights.state(), before)

@@ -1,0 +1,110 @@
+import json
+
+import pytest
+import torch
+
+from infogan.base.errors import InfoGANError
+from infogan.method.runtime import Backend, resolve
+from infogan.params import Runtime
+
+
+@pytest.fixture(autouse=True)
+def restored_torch():
+    """Give torch's global settings back as they were."""
+    threads = torch.get_num_threads()
+    deterministic = torch.are_deterministic_algorithms_enabled()
+    cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
+    fill = torch.utils.deterministic.fill_uninitialized_memory
+    yield
+    torch.set_num_threads(threads)
+    torch.use_deterministic_algorithms(deterministic)
+    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = cudnn
+    torch.utils.deterministic.fill_uninitialized_memory = fill
+
+
+def runtime(device="cpu", precision="float32", threads="auto"):
+    return Runtime(device=device, precision=precision, threads=threads)
+
+
+def product_dtype(backend):
+    """What a matrix product of float32 numbers computes in."""
+    with backend.autocast():
+        return (torch.ones(2, 3) @ torch.ones(3, 4)).dtype
+
+
+def test_the_asked_device_precision_and_threads_are_used():
+    for precision in (torch.float32, torch.bfloat16):
+        name = str(precision).removeprefix("torch.")
+        assert resolve(runtime("cpu", name, 3)) == Backend(torch.device("cpu"), precision, 3)
+    assert torch.get_num_threads() == 3
+
+
+def test_automatic_threads_are_torchs_own():
+    torch.set_num_threads(5)
+    assert resolve(runtime(threads="auto")).threads == 5
+
+
+def test_the_automatic_device_is_the_gpu_if_there_is_one():
+    expected = "cuda" if torch.cuda.is_available() else "cpu"
+    assert resolve(runtime("auto")).device.type == expected
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="needs a machine without a GPU")
+def test_a_gpu_that_is_not_there_is_refused_in_one_line():
+    with pytest.raises(InfoGANError, match=r"runtime\.device = cuda: .*use auto or cpu") as refused:
+        resolve(runtime("cuda"))
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("capabilities", "precision"),
+    [
+        ({}, torch.float32),
+        ({"avx512_bf16": False, "amx_bf16": False, "avx2": True}, torch.float32),
+        ({"avx512_bf16": True}, torch.bfloat16),
+        ({"amx_bf16": True}, torch.bfloat16),
+    ],
+)
+def test_the_automatic_precision_is_bfloat16_where_the_processor_multiplies_it(
+    monkeypatch, capabilities, precision
+):
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert resolve(runtime(precision="auto")).precision == precision
+
+
+def test_the_automatic_precision_is_float32_where_torch_cannot_tell(monkeypatch):
+    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    assert resolve(runtime(precision="auto")).precision == torch.float32
+
+
+@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
+def test_products_are_computed_in_the_resolved_precision(precision):
+    backend = resolve(runtime(precision=str(precision).removeprefix("torch.")))
+    assert product_dtype(backend) == precision
+
+
+def test_resolving_makes_torch_deterministic():
+    torch.use_deterministic_algorithms(False)
+    torch.backends.cudnn.benchmark = True
+    resolve(runtime())
+    assert torch.are_deterministic_algorithms_enabled()
+    assert not torch.backends.cudnn.benchmark
+
+
+def test_resolving_keeps_float32_at_its_full_precision_and_new_memory_unfilled():
+    torch.backends.cudnn.allow_tf32 = True
+    torch.utils.deterministic.fill_uninitialized_memory = True
+    resolve(runtime())
+    assert not torch.backends.cudnn.allow_tf32
+    assert not torch.utils.deterministic.fill_uninitialized_memory
+
+
+def test_the_description_is_the_same_twice_and_fits_json():
+    backend = resolve(runtime("cpu", "bfloat16", 2))
+    described = backend.describe()
+    assert described == backend.describe()
+    assert json.loads(json.dumps(described)) == described
+    assert (described["device"], described["gpu"]) == ("cpu", "none")
+    assert (described["precision"], described["threads"]) == ("bfloat16", 2)
+    assert described["torch"] == torch.__version__
+    assert described["processor"]

@@ -1,0 +1,204 @@
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import rcParams
+
+from infogan.report.figures import (
+    OBJECTIVE_COLORS,
+    PAPER_FIGURE_1,
+    GridPanel,
+    code_name,
+    confusion_figure,
+    losses_figure,
+    mutual_information_figure,
+    samples_figure,
+    seeds_figure,
+    traversal_figure,
+)
+from infogan.report.grids import grid_image
+
+
+def make_curves(objectives=("infogan", "gan"), seeds=(0, 1, 2), last_step=5000):
+    rows = [
+        {
+            "run": f"{objective}-{seed}",
+            "objective": objective,
+            "seed": seed,
+            "step": step,
+            "bound_cat_nats": 0.5 * seed,
+            "bound_cont_nats": 0.1 * seed,
+            "discriminator_loss": 1.0 + seed,
+            "generator_loss": 2.0 + seed,
+        }
+        for objective in objectives
+        for seed in seeds
+        for step in range(0, last_step + 1, last_step // 10)
+    ]
+    return pd.DataFrame(rows)
+
+
+def make_images(rows, columns, channels=1, height=6, width=5, seed=0):
+    shape = (rows, columns, channels, height, width)
+    return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def lines_by_label(axes):
+    return {line.get_label(): line for line in axes.get_lines()}
+
+
+def test_paper_curve_ends_at_its_ceiling_for_infogan_and_near_zero_for_the_control():
+    assert list(PAPER_FIGURE_1.columns) == ["iteration", "infogan", "gan"]
+    assert PAPER_FIGURE_1["infogan"].iloc[-1] == pytest.approx(math.log(10), abs=0.03)
+    assert PAPER_FIGURE_1["gan"].iloc[-1] == 0.05
+    assert PAPER_FIGURE_1["iteration"].is_monotonic_increasing
+
+
+def test_mutual_information_line_is_the_mean_and_the_band_spans_the_seeds():
+    axes = mutual_information_figure(make_curves(), math.log(10)).axes[0]
+    line = lines_by_label(axes)["InfoGAN, 3 seeds"]
+    assert line.get_color() == OBJECTIVE_COLORS["infogan"]
+    assert np.allclose(line.get_ydata(), 0.5)
+    band = axes.collections[0].get_paths()[0].get_extents()
+    assert (band.y0, band.y1) == (0.0, 1.0)
+
+
+def test_mutual_information_shows_a_long_run_over_the_papers_range_and_whole():
+    near, whole = mutual_information_figure(make_curves(last_step=5000), math.log(10)).axes
+    assert near.get_xlim() == (0, 1000)
+    assert whole.get_xlim() == (0, 5000)
+    assert list(lines_by_label(near)["InfoGAN, paper"].get_xdata()) == [
+        *(10, 20, 30, 50, 100, 150, 200, 300, 500, 930)
+    ]
+    assert "InfoGAN, paper" not in lines_by_label(whole)
+
+
+def test_mutual_information_of_a_short_run_keeps_the_papers_range():
+    (axes,) = mutual_information_figure(make_curves(last_step=20), math.log(10)).axes
+    assert axes.get_xlim() == (0, 1000)
+
+
+def test_mutual_information_marks_the_entropy():
+    for axes in mutual_information_figure(make_curves(), math.log(10)).axes:
+        heights = [set(line.get_ydata()) for line in axes.get_lines()]
+        assert {math.log(10)} in heights
+        assert [text.get_text() for text in axes.texts] == ["$H(c_1)$ = 2.30"]
+
+
+def test_mutual_information_without_the_paper_has_one_line_per_objective():
+    curves = make_curves(objectives=("infogan",), seeds=(4,))
+    (axes,) = mutual_information_figure(curves, math.log(7), paper=None).axes
+    assert len(axes.get_lines()) == 2  # the run and the entropy
+    assert "InfoGAN, 1 seed" in lines_by_label(axes)
+    assert len(axes.collections) == 0  # a band needs more than one seed
+    assert axes.get_ylabel() == "$L_I$ of $c_1$ (nats)"
+
+
+def test_every_line_has_a_colour_of_its_own_and_the_legend_fits_the_figure():
+    names = ("ours", "gan", "cgan", "release", "paper")
+    figure = mutual_information_figure(make_curves(names), math.log(10))
+    lines = lines_by_label(figure.axes[0])
+    runs = [line for label, line in lines.items() if label.endswith("3 seeds")]
+    assert len({line.get_color() for line in runs}) == len(names)
+    figure.draw_without_rendering()
+    legend = figure.legends[0].get_window_extent()
+    assert figure.bbox.x0 <= legend.x0 < legend.x1 <= figure.bbox.x1
+
+
+def test_losses_have_a_panel_per_quantity():
+    figure = losses_figure(make_curves())
+    assert [axes.get_title(loc="left") for axes in figure.axes] == [
+        *("Discriminator", "Generator", "Continuous codes")
+    ]
+    for axes, mean in zip(figure.axes, (2.0, 3.0, 0.1), strict=True):
+        assert np.allclose(lines_by_label(axes)["Regular GAN, 3 seeds"].get_ydata(), mean)
+
+
+@pytest.mark.parametrize("absent", ["column", "values"])
+def test_losses_without_continuous_codes_have_two_panels(absent):
+    curves = make_curves()
+    if absent == "column":
+        curves = curves.drop(columns="bound_cont_nats")
+    else:
+        curves["bound_cont_nats"] = float("nan")
+    assert len(losses_figure(curves).axes) == 2
+
+
+@pytest.mark.parametrize("num_panels", [1, 2, 3, 4])
+def test_traversal_has_one_titled_panel_per_grid(num_panels):
+    panels = [GridPanel(f"panel {i}", make_images(2 + i, 4)) for i in range(num_panels)]
+    figure = traversal_figure(panels)
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == [f"panel {i}" for i in range(num_panels)]
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_traversal_shows_the_grid_unchanged(channels):
+    images = make_images(2, 3, channels)
+    (axes,) = traversal_figure([GridPanel("grid", images)]).axes
+    shown = axes.get_images()[0]
+    assert np.array_equal(shown.get_array(), grid_image(images))
+    # Grey levels are shown as they are, not stretched to the darkest and brightest present.
+    assert channels == 3 or shown.get_clim() == (0, 255)
+
+
+def test_column_labels_stand_above_the_centres_of_their_columns():
+    (axes,) = traversal_figure([GridPanel("", make_images(2, 3, width=5), ["a", "b", "c"])]).axes
+    # Columns of 5 pixels are 7 apart; pixel centres are whole numbers.
+    assert list(axes.get_xticks()) == [2, 9, 16]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
+
+
+def test_column_labels_too_wide_for_their_columns_are_thinned():
+    labels = [f"{i / 100:.4f}" for i in range(40)]
+    panel = GridPanel("", make_images(2, 40), labels)
+    axes = traversal_figure([panel, panel]).axes[0]
+    shown = [label.get_text() for label in axes.get_xticklabels()]
+    assert len(shown) < 20
+    assert shown[0] == "0.0000"
+    assert shown[1] in labels
+
+
+def test_seeds_have_their_accuracy_in_the_title_where_it_is_known():
+    traversals = {seed: make_images(2, 4, seed=seed) for seed in (3, 0, 7)}
+    figure = seeds_figure(traversals, {3: 0.9512, 7: 0.5}, ["a", "b", "c", "d"])
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["Seed 3: accuracy 95.1%", "Seed 0", "Seed 7: accuracy 50.0%"]
+
+
+def test_samples_are_square_grids_of_equal_size():
+    real, fake = make_images(1, 30)[0], make_images(1, 17, seed=1)[0]
+    figure = samples_figure(real, {"infogan": fake, "gan": fake[:16]})
+    titles = [axes.get_title(loc="left") for axes in figure.axes]
+    assert titles == ["Data", "InfoGAN", "Regular GAN"]
+    shown = figure.axes[1].get_images()[0].get_array()
+    assert np.array_equal(shown, grid_image(fake[:16].reshape(4, 4, 1, 6, 5)))
+
+
+def test_confusion_rows_follow_the_order_and_shades_are_shares_of_the_class():
+    matrix = np.array([[0, 6, 1, 0], [8, 0, 1, 0], [0, 2, 2, 0]])
+    figure = confusion_figure(matrix, [1, 0, 2], ["cat", "dog", "owl", "none"], "seed 0")
+    axes = figure.axes[0]
+    shares = [[1, 0, 0.25, 0], [0, 0.75, 0.25, 0], [0, 0.25, 0.5, 0]]
+    assert np.allclose(axes.collections[0].get_array(), shares)
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["1", "0", "2"]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["cat", "dog", "owl", "none"]
+    cells = {(int(text.xy[1]), int(text.xy[0])): text.get_text() for text in axes.texts}
+    assert cells == {(0, 0): "8", (0, 2): "1", (1, 1): "6", (1, 2): "1", (2, 1): "2", (2, 2): "2"}
+
+
+def test_panels_share_one_width_and_leave_the_callers_matplotlib_settings_alone():
+    before = dict(rcParams)
+    figures = [
+        mutual_information_figure(make_curves(), 2.3),
+        losses_figure(make_curves()),
+        traversal_figure([GridPanel("grid", make_images(2, 3))]),
+    ]
+    assert {figure.get_figwidth() for figure in figures} == {7.2}
+    assert dict(rcParams) == before
+
+
+def test_codes_are_named_with_an_index():
+    assert code_name("c1") == "$c_{1}$"
+    assert code_name("c12") == "$c_{12}$"

@@ -1,0 +1,167 @@
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+
+from infogan.report.document import Picture, Table, Verdict
+from infogan.report.figure_files import save_svg
+from infogan.report.figures import GridPanel, traversal_figure
+from infogan.report.webpage import inline, web_page
+from tests.browser import CHROMEDRIVER, CHROMIUM, HAS_LOADED, Browser
+
+VOID = {"meta", "img", "wbr", "br"}
+BLOCKS = [
+    "# A < B & C",
+    "What it *is*: `x_y`.",
+    "## The claims",
+    Table(("", "Claim", "`gan`", "Agrees"), [("C1", "a < b", "**0.5** (n = 1)", Verdict(1, 2))]),
+    "## Figures",
+    Picture("film", 'A "film"', "**Film.** n = 1", is_chart=False),
+    "- one\n- two",
+]
+
+
+class Outline(HTMLParser):
+    """Tags in their order, and whether every one is closed where it should be."""
+
+    def __init__(self, text):
+        super().__init__()
+        self.tags, self.open = [], []
+        self.feed(text)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def all(self, tag):
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def page():
+    return web_page(BLOCKS, {"Explorer": "explorer.html"})
+
+
+def test_every_tag_is_closed_and_the_language_is_stated(page):
+    outline = Outline(page)
+    assert outline.open == []
+    assert outline.all("html") == [{"lang": "en"}]
+
+
+def test_text_is_text_and_not_markup(page):
+    assert "<title>A &lt; B &amp; C</title>" in page
+    assert '<td data-label="Claim"><div>a &lt; b</div></td>' in page
+    assert 'alt="A &quot;film&quot;"' in page
+    assert inline("<script>") == "&lt;script&gt;"
+
+
+def test_the_small_part_of_markdown_becomes_html():
+    assert inline("`a_b` **c** [d](e.md#f)") == (
+        '<code>a_<wbr>b</code> <strong>c</strong> <a href="e.md#f">d</a>'
+    )
+    assert inline("0.5 ± 0.1 (n = 2)") == (
+        '<span class="value">0.5 ± 0.1</span> <span class="n">(n = 2)</span>'
+    )
+    assert inline("[x](javascript:alert)") == "[x](javascript:alert)"
+
+
+def test_table_headers_say_what_they_are_headers_of(page):
+    scopes = [attrs["scope"] for attrs in Outline(page).all("th")]
+    assert scopes == ["col"] * 4 + ["row"]
+
+
+def test_headings_are_linked_from_the_contents(page):
+    outline = Outline(page)
+    anchors = {attrs["id"] for attrs in outline.all("h2")}
+    assert anchors == {"the-claims", "figures"}
+    links = {attrs["href"] for attrs in outline.all("a")}
+    assert {f"#{anchor}" for anchor in anchors} | {"explorer.html"} <= links
+
+
+def test_a_verdict_does_not_rest_on_colour(page):
+    assert re.search(r'class="verdict some"><span aria-hidden="true">◐</span> 1 of 2 seeds', page)
+
+
+def test_a_picture_is_shown_as_vectors_and_described(page):
+    (image,) = Outline(page).all("img")
+    assert image == {"src": "vector/film.svg", "alt": 'A "film"'}
+    assert 'href="figures/film.png"' in page
+
+
+def test_a_list_is_a_list(page):
+    assert "<ul><li>one</li><li>two</li></ul>" in page
+
+
+def test_the_page_asks_for_nothing_from_a_network_and_runs_nothing(page):
+    assert "<script" not in page
+    assert not re.search(r"https?:", page)
+    assert "default-src 'none'" in page
+
+
+# In a real browser.
+
+needs_browser = pytest.mark.skipif(
+    not (CHROMEDRIVER and CHROMIUM), reason="needs chromium and chromedriver"
+)
+PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
+
+
+@pytest.fixture(scope="module")
+def browser(page, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page")
+    (folder / "vector").mkdir()
+    images = np.zeros((2, 3, 1, 6, 5), np.uint8)
+    save_svg(traversal_figure([GridPanel("grid", images)]), folder / "vector" / "film.svg")
+    (folder / "index.html").write_text(page)
+    with Browser() as window:
+        window.open(folder / "index.html", ready=HAS_LOADED)
+        yield window
+
+
+@needs_browser
+def test_pictures_are_shown_nothing_is_refused_and_nothing_is_fetched_elsewhere(browser):
+    assert browser.run("return document.images[0].naturalWidth") > 0
+    assert not [entry for entry in browser.log("browser") if entry["level"] == "SEVERE"]
+    assert browser.requested_schemes() <= {"file", "data"}
+
+
+@needs_browser
+def test_a_phone_shows_a_table_as_cards_and_never_scrolls_the_page_sideways(browser):
+    browser.emulate("setDeviceMetricsOverride", **PHONE)
+    assert browser.run("return document.documentElement.scrollWidth") <= PHONE["width"]
+    label = "getComputedStyle(document.querySelector('td'), '::before').content"
+    assert browser.run(f"return {label}") == '"Claim"'
+    browser.emulate("clearDeviceMetricsOverride")
+
+
+@needs_browser
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_stands_out_from_the_page_in_light_and_dark(browser, scheme):
+    feature = {"name": "prefers-color-scheme", "value": scheme}
+    browser.emulate("setEmulatedMedia", features=[feature])
+    colours = browser.run(
+        "return ['body', 'a', '.verdict', 'figcaption'].map("
+        "(part) => getComputedStyle(document.querySelector(part)).color)"
+    )
+    back = browser.run("return getComputedStyle(document.body).backgroundColor")
+    assert (luminance(back) < 0.1) == (scheme == "dark")
+    for colour in colours:
+        assert contrast(colour, back) >= 4.5, colour
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of an rgb() colour, as WCAG 2 defines it."""
+    parts = np.array([int(part) for part in re.findall(r"\d+", colour)[:3]]) / 255
+    linear = np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4)
+    return float(linear @ [0.2126, 0.7152, 0.0722])
+
+
+def contrast(one: str, other: str) -> float:
+    """Contrast ratio of two colours; WCAG asks for 4.5."""
+    darker, lighter = sorted([luminance(one), luminance(other)])
+    return (lighter + 0.05) / (darker + 0.05)

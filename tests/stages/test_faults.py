@@ -1,0 +1,261 @@
+"""Every stage on a full, a read-only and an impossible disk; training without memory.
+
+Each ends in one line and status 1, leaves earlier results alone and nothing half-written, and works
+again once it can.
+"""
+
+import importlib
+import os
+import resource
+import shutil
+import subprocess
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import torch
+
+import stages
+from infogan.base.errors import InfoGANError
+from tests.stages.test_stages import TINY, run_stage, write_params
+
+EARLIER = b"an earlier result"
+CHANGES = {**TINY, "objectives": ["infogan"]}
+
+WEIGHTS = "runs/train/infogan-3/weights.safetensors"
+
+# Where each stage writes, and its inputs, below the folder of all outputs.
+STAGES = {
+    "download": ("data", "--raw raw"),
+    "objectives": ("runs/objectives", ""),
+    "classifier": ("runs/classifier", "--data data"),
+    "train": (
+        "runs/train/infogan-3",
+        "--objective runs/objectives/infogan.json --seed 3 --data data",
+    ),
+    "traverse": ("runs/traverse/infogan-3", f"--weights {WEIGHTS} --seed 3"),
+    "evaluate": (
+        "runs/evaluate/infogan-3",
+        f"--weights {WEIGHTS} --classifier runs/classifier/weights.safetensors --data data "
+        "--seed 3",
+    ),
+    "explore": (
+        "reports/explorer.html",
+        f"--weights {WEIGHTS} --measurements runs/evaluate/infogan-3/measurements.json --seed 3",
+    ),
+    "report": ("reports", "--runs runs --data data"),
+}
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory, make_params) -> Path:
+    """A folder in which every stage has run."""
+    folder = tmp_path_factory.mktemp("whole")
+    write_params(folder, make_params, CHANGES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.setenv("DVC_ROOT", str(folder))
+        for stage, (out, inputs) in STAGES.items():
+            run_stage(stage, Path("params.yaml"), *inputs.split(), "--out", out)
+    return folder
+
+
+@pytest.fixture
+def fail(whole, monkeypatch, capsys) -> Callable[[str, Path], str]:
+    """Runs a stage that must fail, writing to a place; returns its one line, which names it."""
+    monkeypatch.chdir(whole)
+    monkeypatch.setenv("DVC_ROOT", str(whole))
+
+    def run(stage: str, out: Path) -> str:
+        module = importlib.import_module(f"stages.{stage}")
+        inputs = STAGES[stage][1].split()
+        monkeypatch.setattr(sys, "argv", [stage, *inputs, "--out", str(out)])
+        with pytest.raises(SystemExit) as ended:
+            stages.run_stage(module.main, module.parser())
+        assert ended.value.code == 1
+        line = capsys.readouterr().err
+        assert line.startswith("error: ")
+        assert line.count("\n") == 1
+        assert str(out) in line
+        return line
+
+    return run
+
+
+def succeed(whole: Path, stage: str, out: Path) -> None:
+    """Run a stage that now can, and check that it writes what it should."""
+    run_stage(stage, whole / "params.yaml", *STAGES[stage][1].split(), "--out", out)
+    assert results(out) == results(whole / STAGES[stage][0], stage)
+
+
+def results(out: Path, stage: str = "") -> dict[str, bytes]:
+    """What a stage wrote, by name; the explorer's page lies among the report's files."""
+    if out.is_file():
+        return {"": out.read_bytes()}
+    return {
+        path.relative_to(out).as_posix(): path.read_bytes()
+        for path in out.rglob("*")
+        if path.is_file() and not (stage == "report" and path.name == "explorer.html")
+    }
+
+
+def put_earlier_results(whole: Path, stage: str, out: Path) -> None:
+    """Fill the place with results of other contents, but for the log that a training starts."""
+    source = whole / STAGES[stage][0]
+    if source.is_file():
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_bytes(EARLIER)
+    for name in results(source, stage):
+        if name and not is_log(stage, name):
+            (out / name).parent.mkdir(parents=True, exist_ok=True)
+            (out / name).write_bytes(EARLIER)
+
+
+def is_log(stage: str, name: str) -> bool:
+    """Whether a file is the log of a training under way."""
+    return stage == "train" and (name == "metrics.json" or name.startswith("plots/"))
+
+
+def assert_each_file_is_the_earlier_or_the_new(whole: Path, stage: str, out: Path) -> None:
+    new = results(whole / STAGES[stage][0], stage)
+    for name, contents in results(out).items():
+        assert name in new, f"{name} was left"
+        assert contents in (EARLIER, new[name]) or is_log(stage, name), f"{name} is half-written"
+
+
+@contextmanager
+def largest_file(size: int) -> Iterator[None]:
+    """Let no file grow beyond a size, as a disk without room would; Python ignores SIGXFSZ."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_no_room_for_the_largest_file_is_one_line_and_nothing_is_lost(whole, fail, tmp_path, stage):
+    out = tmp_path / "infogan-3"
+    put_earlier_results(whole, stage, out)
+    sizes = [len(contents) for contents in results(whole / STAGES[stage][0], stage).values()]
+    with largest_file(max(sizes) // 2):
+        assert "File too large; raise the limit" in fail(stage, out)
+    assert_each_file_is_the_earlier_or_the_new(whole, stage, out)
+    succeed(whole, stage, out)
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_a_place_below_a_file_is_one_line(fail, tmp_path, stage):
+    (tmp_path / "file").write_bytes(EARLIER)
+    line = fail(stage, tmp_path / "file" / "infogan-3")
+    assert "Not a directory; check the path" in line
+    assert (tmp_path / "file").read_bytes() == EARLIER
+
+
+@pytest.fixture
+def small_disk(tmp_path) -> Iterator[Path]:
+    """A file system of 8 kB."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mounting = ["mount", "-t", "tmpfs", "-o", "size=8k", "tmpfs", str(folder)]
+    if shutil.which("mount") is None or subprocess.run(mounting, capture_output=True).returncode:
+        pytest.skip("this user cannot mount a file system")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def remount(folder: Path, options: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{options}", str(folder)], check=True)
+
+
+@pytest.mark.parametrize("stage", ["download", "train", "traverse"])
+def test_a_full_disk_is_one_line_and_with_room_it_works_again(whole, fail, small_disk, stage):
+    out = small_disk / "infogan-3"
+    assert "No space left on device; free some space there" in fail(stage, out)
+    assert_each_file_is_the_earlier_or_the_new(whole, stage, out)
+    remount(small_disk, "size=64m")
+    succeed(whole, stage, out)
+    remount(small_disk, "ro")
+    before = results(out)
+    assert "Read-only file system; make it writable" in fail(stage, out)
+    assert results(out) == before
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes"),
+    [
+        ("classifier", {"classifier.batch_size": 1400}),
+        ("train", {"training.batch_size": 1400, "networks.width": 1.0}),
+    ],
+)
+def test_too_little_memory_is_one_line_and_leaves_nothing(
+    whole, tmp_path, make_params, stage, changes
+):
+    params = write_params(tmp_path, make_params, CHANGES | changes)
+    out = tmp_path / "infogan-3"
+    child = os.fork()
+    if child == 0:
+        status = 99
+        try:
+            os.chdir(whole)
+            os.environ["DVC_ROOT"] = str(tmp_path)
+            sys.stderr = open(tmp_path / "stderr", "w", buffering=1)  # noqa: SIM115
+            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            limit = pages * os.sysconf("SC_PAGE_SIZE") + 20 * 2**20
+            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
+            module = importlib.import_module(f"stages.{stage}")
+            inputs = STAGES[stage][1].split()
+            sys.argv = [stage, *inputs, "--params", str(params), "--out", str(out)]
+            stages.run_stage(module.main, module.parser())
+        except SystemExit as ended:
+            status = int(str(ended.code))
+        except BaseException:
+            traceback.print_exc()
+        finally:
+            os._exit(status)
+    _, status = os.waitpid(child, 0)
+    line = (tmp_path / "stderr").read_text()
+    assert os.waitstatus_to_exitcode(status) == 1, line
+    assert line.startswith(f"error: {out}: not enough memory (")
+    assert line.count("\n") == 1
+    assert not (out / "weights.safetensors").exists()
+
+
+def failing(error: Exception, monkeypatch) -> None:
+    """A stage that raises this, run from the command line."""
+
+    def main(args):
+        raise error
+
+    parser = stages.stage_parser("Fail.")
+    parser.add_argument("--out", type=Path, default=Path("runs/x"))
+    monkeypatch.setattr(sys, "argv", ["stage"])
+    stages.run_stage(main, parser)
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (InfoGANError("a: wrong; do b"), "error: a: wrong; do b\n"),
+        (MemoryError(), "error: runs/x: not enough memory ()"),
+        (torch.OutOfMemoryError("CUDA out of memory. Tried to\nallocate"), "(CUDA out of memory."),
+        (RuntimeError("std::bad_alloc"), "error: runs/x: not enough memory (std::bad_alloc); end"),
+        (OSError(28, "No space left on device"), "error: runs/x: No space left on device; free"),
+        (FileNotFoundError(2, "No such file", "a/b"), "error: a/b: No such file; check the path"),
+    ],
+)
+def test_what_a_person_can_cure_is_one_line(monkeypatch, capsys, error, line):
+    with pytest.raises(SystemExit, match="1"):
+        failing(error, monkeypatch)
+    said = capsys.readouterr().err
+    assert line in said
+    assert said.count("\n") == 1
+
+
+def test_a_mistake_of_ours_keeps_its_traceback(monkeypatch):
+    with pytest.raises(RuntimeError, match="shapes differ"):
+        failing(RuntimeError("shapes differ"), monkeypatch)

@@ -1,0 +1,304 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import yaml
+from PIL import Image
+
+from infogan.base.errors import InfoGANError
+from infogan.params import Params, load_params
+from infogan.report.grids import grid_image
+from study.experiments import experiments, load_recipes
+from study.records import Record, is_on_record, load_records
+from study.report import (
+    README_MARKS,
+    document,
+    draw,
+    metrics_by_recipe,
+    readme_with_table,
+    table,
+    tiles,
+)
+from tests.imports import ROOT
+
+BASE = ROOT / "params.yaml"
+
+
+def write_recipes(folder, text):
+    path = folder / "experiments.yaml"
+    path.write_text(text)
+    return load_recipes(path)
+
+
+def apply(overrides):
+    """params.yaml with the overrides, as DVC applies them."""
+    values = yaml.safe_load(BASE.read_text())
+    for key, value in overrides.items():
+        *sections, name = key.split(".")
+        section = values
+        for part in sections:
+            section = section[part]
+        assert name in section
+        section[name] = value
+    return Params.model_validate(load_params(BASE).model_dump() | values)
+
+
+def test_a_recipe_with_a_preset_becomes_exactly_that_preset(tmp_path):
+    for preset in ("release", "paper"):
+        recipes = write_recipes(
+            tmp_path, f"it: {{about: x, preset: {ROOT}/presets/{preset}.yaml, seeds: [3]}}"
+        )
+        (experiment,) = experiments(recipes, BASE)
+        expected = load_params(ROOT / "presets" / f"{preset}.yaml").model_copy(
+            update={"seeds": [3], "objectives": ["infogan"]}
+        )
+        assert apply(experiment.overrides) == expected
+
+
+def test_the_default_changes_nothing_but_seed_and_objective(tmp_path):
+    recipes = write_recipes(tmp_path, f"it: {{about: x, preset: {BASE}, seeds: [7]}}")
+    (experiment,) = experiments(recipes, BASE)
+    assert experiment.overrides == {"seeds": [7], "objectives": ["infogan"]}
+    assert experiment.name == "it-7"
+    assert experiment.options == ["-S", "seeds=[7]", "-S", 'objectives=["infogan"]']
+
+
+def test_what_is_set_comes_on_top_of_the_preset(tmp_path):
+    recipes = write_recipes(
+        tmp_path,
+        f"it: {{about: x, preset: {BASE}, set: {{codes.noise: 5, lambda_cont: 0.25}}, seeds: [0]}}",
+    )
+    (experiment,) = experiments(recipes, BASE)
+    assert experiment.overrides["codes.noise"] == 5
+    assert experiment.overrides["lambda_cont"] == 0.25
+
+
+def test_the_first_seed_of_every_recipe_comes_before_any_second(tmp_path):
+    recipes = write_recipes(
+        tmp_path,
+        f"a: {{about: x, preset: {BASE}, seeds: [4, 2]}}\n"
+        f"b: {{about: y, preset: {BASE}, objective: gan, seeds: [0, 1]}}",
+    )
+    names = [experiment.name for experiment in experiments(recipes, BASE)]
+    assert names == ["a-4", "b-0", "a-2", "b-1"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["[]", "a: 3", "a: {about: x}", "a: {about: x, seeds: []}", "a: {about: x, seeds: [0], b: 1}"],
+)
+def test_a_file_that_lists_no_recipes_is_refused_in_one_line(tmp_path, text):
+    with pytest.raises(InfoGANError, match="not a list of recipes") as refused:
+        write_recipes(tmp_path, text)
+    assert "\n" not in str(refused.value)
+
+
+def test_an_unknown_parameter_is_refused_by_name(tmp_path):
+    recipes = write_recipes(
+        tmp_path, f"a: {{about: x, preset: {BASE}, set: {{lamda: 1}}, seeds: [0]}}"
+    )
+    with pytest.raises(InfoGANError, match="unknown parameters lamda"):
+        experiments(recipes, BASE)
+
+
+def test_the_committed_study_is_well_formed(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    recipes = load_recipes(Path("study/experiments.yaml"))
+    names = [experiment.name for experiment in experiments(recipes, Path("params.yaml"))]
+    assert len(set(names)) == len(names)
+
+
+def test_the_readme_shows_the_committed_records():
+    recipes = load_recipes(ROOT / "study" / "experiments.yaml")
+    text = (ROOT / "README.md").read_text()
+    assert readme_with_table(text, load_records(ROOT / "reports" / "study"), recipes) == text
+
+
+# Records and report.
+
+
+def make_record(recipe, seed, accuracy, folder=Path(), dataset="mnist"):
+    contents = {
+        "recipe": recipe,
+        "seed": seed,
+        "measurements": {"metrics": {"accuracy_matched": accuracy}},
+        "environment": {"device": "cpu"},
+        "parameters": {"objectives": ["infogan"], "dataset": dataset},
+    }
+    metrics = {"accuracy_matched": accuracy}
+    return Record(recipe, seed, metrics, contents, pd.DataFrame(), folder / "codes.png")
+
+
+@pytest.fixture
+def recipes(tmp_path):
+    return write_recipes(
+        tmp_path,
+        "ours: {about: the default, seeds: [0, 1]}\n"
+        "other: {about: another, seeds: [0]}\n"
+        "small: {about: no noise, part: ablation, seeds: [0]}\n"
+        "tall: {about: taller, part: ablation, seeds: [0, 1]}\n"
+        "wide: {about: wider, part: ablation, seeds: [0]}\n"
+        "clothes: {about: clothes, part: data, seeds: [0]}",
+    )
+
+
+def test_records_are_grouped_in_the_order_of_the_recipes(recipes):
+    records = [make_record("other", 0, 0.5), make_record("ours", 1, 0.9)]
+    assert metrics_by_recipe(records, recipes) == {
+        "ours": {1: {"accuracy_matched": 0.9}},
+        "other": {0: {"accuracy_matched": 0.5}},
+    }
+
+
+def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
+    records = [
+        make_record("ours", 0, 0.98),
+        make_record("ours", 1, 0.90),
+        make_record("small", 0, 0.25),
+        make_record("tall", 0, 0.35),
+        make_record("tall", 1, 0.45),
+        make_record("wide", 0, 0.55),
+        make_record("clothes", 0, 0.61),
+    ]
+    text = document(records, recipes, ["figure_1"])
+    before, ablations = text.split("## Ablations")
+    claims, data = before.split("## Other data sets")
+    assert "0.940 ± 0.057 (n = 2): **1 of 2**" in claims
+    assert "| clothes | 0 | 0.610 (n = 1)" in data
+    assert "0.250" not in claims + data
+    rows = ablations.split("## Every seed")[0].strip().splitlines()[-5:]
+    for row, begin in zip(
+        rows,
+        (
+            "| the default | 0 | 0.980 (n = 1)",
+            "| no noise | 0 | 0.250 (n = 1)",
+            "| wider | 0 | 0.550 (n = 1)",
+            "| the default | 0, 1 | 0.940 ± 0.057 (n = 2)",
+            "| taller | 0, 1 | 0.400 ± 0.071 (n = 2)",
+        ),
+        strict=True,
+    ):
+        assert row.startswith(begin)
+    assert "![figure_1](study/figure_1.png)" in text
+
+
+def test_each_machine_is_named_with_the_runs_that_it_computed(recipes):
+    records = [make_record(*run) for run in (("other", 0, 0.5), ("ours", 0, 0.9), ("ours", 1, 0.8))]
+    records[1].contents["environment"] = {"device": "gpu"}
+    text = document(records, recipes, [])
+    assert "| device | runs and seeds |" in text
+    assert "| cpu | `ours` 1; `other` 0 |" in text
+    assert "| gpu | `ours` 0 |" in text
+
+
+def test_the_readme_gets_a_table_of_the_main_recipes_between_its_marks(recipes):
+    records = [
+        make_record("ours", 0, 0.98),
+        make_record("ours", 1, 0.9),
+        make_record("small", 0, 1),
+    ]
+    begin, end = README_MARKS
+    made = readme_with_table(f"before\n{begin}\nold\n{end}\nafter\n", records, recipes)
+    assert made.startswith(f"before\n{begin}\n| Claim of the paper | Metric | Paper | `ours` |\n")
+    assert made.endswith(f"|\n{end}\nafter\n")
+    assert "0.940 ± 0.057 (n = 2)" in made
+    assert "old" not in made
+    assert readme_with_table(made, records, recipes) == made
+
+
+@pytest.mark.parametrize(
+    "text", ["", README_MARKS[0], 2 * "".join(README_MARKS), "".join(reversed(README_MARKS))]
+)
+def test_a_readme_without_the_marks_is_refused(recipes, text):
+    with pytest.raises(InfoGANError, match="restore"):
+        readme_with_table(text, [make_record("ours", 0, 0.98)], recipes)
+
+
+def test_other_experiments_have_claims_and_seeds_of_their_own(tmp_path):
+    recipes = write_recipes(
+        tmp_path,
+        "ours: {about: the default, seeds: [0]}\n"
+        "turned: {about: as App. C.4 for azimuth, part: factors, seeds: [0, 1]}",
+    )
+    effects = ({"azimuth_spearman": 0.95}, {"azimuth_spearman": 0.5})
+    turned = [make_record("turned", seed, 0, dataset="heads") for seed in (0, 1)]
+    for record, metrics in zip(turned, effects, strict=True):
+        record.metrics.clear()
+        record.metrics.update(metrics)
+    text = document([make_record("ours", 0, 0.9), *turned], recipes, [])
+    before, _, own = text.partition("## Other experiments: `heads`, in place of Faces")
+    own, _, after = own.partition("## Every seed")
+    assert "are not the paper's" in own
+    assert "0.725 ± 0.318 (n = 2): **1 of 2**" in own
+    assert "| `turned` | 0 | 0.950 |" in own
+    assert "turned" not in before + after.partition("## Machines")[0]
+
+
+def test_every_recipe_but_the_ablations_has_a_picture_of_its_seeds(tmp_path, recipes):
+    Image.fromarray(grid_image(np.zeros((5, 10, 1, 28, 28), np.uint8))).save(tmp_path / "codes.png")
+    curves = pd.DataFrame({"step": [1, 2], "bound_cat_nats": [0.5, 2.0]})
+    runs = (("ours", "mnist"), ("small", "mnist"), ("clothes", "fashion_mnist"))
+    records = [
+        replace(make_record(name, 0, 0.9, tmp_path, dataset), curves=curves)
+        for name, dataset in runs
+    ]
+    assert list(draw(records, recipes)) == ["figure_1", "seeds_ours", "seeds_clothes"]
+
+
+def test_the_table_of_all_runs_has_a_row_each():
+    frame = table([make_record("ours", 0, 0.98), make_record("small", 0, 0.25)])
+    assert frame.loc[("small", 0), "accuracy_matched"] == 0.25
+
+
+def test_tiles_undo_the_grid(tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 4, 1, 28, 28), dtype=np.uint8)
+    Image.fromarray(grid_image(images)).save(tmp_path / "codes.png")
+    assert np.array_equal(tiles(tmp_path / "codes.png", 28), images)
+
+
+def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path):
+    text = f"it: {{about: x, preset: {BASE}, set: {{lambda_information: 0.0}}, seeds: [0]}}"
+    (experiment,) = experiments(write_recipes(tmp_path, text), BASE)
+    assert not is_on_record(experiment, tmp_path)
+    (tmp_path / "it-0").mkdir()
+
+    def counts(parameters):
+        (tmp_path / "it-0" / "record.json").write_text(json.dumps({"parameters": parameters}))
+        return is_on_record(experiment, tmp_path)
+
+    own = experiment.parameters
+    assert counts(own)
+    assert not counts(own | {"num_steps": 7})
+    assert not counts(own | {"of_another_time": 0})
+    # What the record is too old to know of was off when it was made.
+    assert counts({key: value for key, value in own.items() if key != "lambda_information"})
+    assert not counts({key: value for key, value in own.items() if key != "num_steps"})
+
+
+def test_a_controls_record_counts_whatever_infogan_alone_reads(tmp_path):
+    text = f"""
+    control: {{about: x, preset: {BASE}, objective: gan, seeds: [0]}}
+    method: {{about: x, preset: {BASE}, seeds: [0]}}
+    """
+    for experiment in experiments(write_recipes(tmp_path, text), BASE):
+        folder = tmp_path / experiment.name
+        folder.mkdir()
+
+        def counts(changes, experiment=experiment, folder=folder):
+            recorded = {"parameters": experiment.parameters | changes}
+            (folder / "record.json").write_text(json.dumps(recorded))
+            return is_on_record(experiment, tmp_path)
+
+        is_control = experiment.objective == "gan"
+        assert counts({"lambda_cont": 7.0, "maps.scale": 0.7}) == is_control
+        assert not counts({"training.generator_lr": 0.7})
+
+
+def test_a_broken_record_is_named(tmp_path):
+    (tmp_path / "ours-0").mkdir()
+    (tmp_path / "ours-0" / "record.json").write_text(json.dumps({"recipe": "ours"}))
+    with pytest.raises(InfoGANError, match=r"ours-0: not a whole record"):
+        load_records(tmp_path)

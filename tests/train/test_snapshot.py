@@ -1,0 +1,464 @@
+import errno
+import json
+import os
+import random
+import subprocess
+import sys
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from infogan.train.snapshot import MAX_KEPT, Interrupted, Snapshot, Snapshots
+from tests.conftest import REPOSITORY
+
+IDENTITY = {"parameters": {"training": {"lr": 0.1, "batch": 8}, "steps": 9}, "seed": 3}
+
+TENSORS = {
+    "weight": torch.tensor([[0.1, -0.0, 1e-45], [3e38, float("inf"), -2.5]]),
+    "rounded": torch.tensor([1.5, -3.0], dtype=torch.bfloat16),
+    "generator": torch.arange(5, dtype=torch.uint8),
+    "count": torch.tensor(2**40 + 1),
+    "empty": torch.zeros(0, 3),
+}
+LOG = [
+    (3, {"loss": 0.1 + 0.2, "bound": -1e-320}),
+    (6, {"loss": 1.7976931348623157e308, "bound": torch.tensor(0.1).item()}),
+]
+STATE = Snapshot(7, TENSORS, LOG)
+
+
+class Said(list):
+    """Lines that were said."""
+
+    __call__ = list.append
+
+    @property
+    def text(self):
+        return "\n".join(self)
+
+
+@pytest.fixture
+def open_snapshots(tmp_path):
+    """Open the snapshots of a training, `after` the end of the one that holds them, if any."""
+
+    def open_them(
+        identity=IDENTITY, *, run="infogan-0", root=tmp_path / "resume", between=0.0, after=None
+    ):
+        if after is not None and after._lock is not None:
+            after._lock.close()  # as the end of its process does
+        return Snapshots(root, run, identity, Said(), between)
+
+    return open_them
+
+
+def saved(open_snapshots, state=STATE, **options):
+    """Snapshots in which a training has left a state, in a process that has ended."""
+    snapshots = open_snapshots(**options)
+    snapshots.after_step(lambda: state)
+    snapshots._lock.close()
+    return snapshots
+
+
+def bits(tensor):
+    return tensor.dtype, tensor.shape, tensor.flatten().view(torch.uint8).tolist()
+
+
+def assert_same(first, second):
+    assert first.step == second.step
+    assert {name: bits(value) for name, value in first.tensors.items()} == {
+        name: bits(value) for name, value in second.tensors.items()
+    }
+    assert list(first.tensors) == list(second.tensors)
+    # repr, so that -0.0 is not 0.0.
+    assert repr(first.log) == repr(second.log)
+
+
+# What is kept comes back.
+
+
+def test_without_a_snapshot_training_starts_anew_and_says_nothing(open_snapshots):
+    snapshots = open_snapshots()
+    assert snapshots.load() is None
+    assert snapshots.say == []
+    assert snapshots.resumed_step == 0
+
+
+def test_a_snapshot_comes_back_bit_for_bit_with_its_log(open_snapshots):
+    snapshots = open_snapshots(after=saved(open_snapshots))
+    assert_same(snapshots.load(), STATE)
+    assert snapshots.resumed_step == 7
+    assert snapshots.say == [
+        f"goes on after step 7, from the snapshot in {snapshots.folder}",
+    ]
+
+
+def test_the_newest_snapshot_comes_back(open_snapshots):
+    snapshots = open_snapshots()
+    for step in (1, 2, 3):
+        snapshots.after_step(lambda step=step: Snapshot(step, TENSORS, []))
+    assert open_snapshots(after=snapshots).load().step == 3
+
+
+def test_tensors_come_back_in_the_order_of_their_axes(open_snapshots):
+    maps = torch.rand(2, 3, 4, 5).to(memory_format=torch.channels_last)
+    before = saved(open_snapshots, Snapshot(1, {"maps": maps, "across": maps[0, 0].T}, []))
+    tensors = open_snapshots(after=before).load().tensors
+    assert torch.equal(tensors["maps"], maps)
+    assert torch.equal(tensors["across"], maps[0, 0].T)
+
+
+def test_identities_are_equal_whatever_the_order_of_their_keys(open_snapshots):
+    before = saved(open_snapshots)
+    reordered = {"seed": 3, "parameters": {"steps": 9, "training": {"batch": 8, "lr": 0.1}}}
+    assert open_snapshots(reordered, after=before).load().step == 7
+
+
+# What is damaged does not.
+
+
+def replaced_by(snapshots, contents):
+    """What loads, and what is said, where the snapshot's file has other contents."""
+    path = snapshots.folder / "other"
+    path.write_bytes(contents)
+    os.replace(path, snapshots.folder / "snapshot")
+    snapshots.say.clear()
+    return snapshots.load(), snapshots.say.text
+
+
+def assert_is_damaged(snapshots, contents):
+    loaded, text = replaced_by(snapshots, contents)
+    assert loaded is None
+    assert text.startswith(f"starts anew: the snapshot in {snapshots.folder} is damaged (")
+    assert snapshots.resumed_step == 0
+
+
+def test_a_flipped_bit_is_noticed_wherever_it_is(open_snapshots):
+    snapshots = open_snapshots()
+    # Many a flipped bit turns a name into another one that comes at the same place in order.
+    state = Snapshot(2, {"sum.loss": torch.tensor(0.5), "weight.0": torch.ones(1, 2)}, LOG[:1])
+    snapshots.after_step(lambda: state)
+    sound = (snapshots.folder / "snapshot").read_bytes()
+    for position in range(0, 8 * len(sound), 5):
+        contents = bytearray(sound)
+        contents[position // 8] ^= 1 << position % 8
+        assert_is_damaged(snapshots, bytes(contents))
+    assert replaced_by(snapshots, sound)[0].step == 2
+
+
+def test_a_truncated_snapshot_is_noticed(open_snapshots):
+    snapshots = open_snapshots()
+    snapshots.after_step(lambda: STATE)
+    sound = (snapshots.folder / "snapshot").read_bytes()
+    for length in [*range(0, len(sound), 7), len(sound) - 1]:
+        assert_is_damaged(snapshots, sound[:length])
+
+
+def test_a_longer_snapshot_is_noticed(open_snapshots):
+    snapshots = open_snapshots()
+    snapshots.after_step(lambda: STATE)
+    sound = (snapshots.folder / "snapshot").read_bytes()
+    assert_is_damaged(snapshots, sound + b"\0")
+
+
+def garbage(folder):
+    yield b"step 7"
+    yield bytes(1000)
+    yield random.Random(0).randbytes(1000)
+    for metadata in (None, {}, {"header": "{}"}, {"checksum": "0"}, {"header": "", "checksum": ""}):
+        save_file({"weight": torch.ones(2)}, folder / "garbage", metadata)
+        yield (folder / "garbage").read_bytes()
+
+
+def test_another_file_is_no_snapshot(open_snapshots, tmp_path):
+    snapshots = open_snapshots()
+    for contents in garbage(tmp_path):
+        assert_is_damaged(snapshots, contents)
+
+
+def test_a_damaged_snapshot_is_replaced_by_the_next(open_snapshots):
+    snapshots = open_snapshots()
+    assert_is_damaged(snapshots, b"")
+    snapshots.after_step(lambda: STATE)
+    assert_same(open_snapshots(after=snapshots).load(), STATE)
+
+
+@pytest.mark.parametrize("before", [None, 3])
+def test_a_file_that_was_not_written_to_its_end_is_never_read(open_snapshots, before):
+    snapshots = saved(open_snapshots, Snapshot(99, TENSORS, []))
+    os.replace(snapshots.folder / "snapshot", snapshots.folder / "partial")
+    again = open_snapshots()
+    if before:
+        again.after_step(lambda: Snapshot(before, TENSORS, []))
+        (again.folder / "partial").write_bytes(b"half of a snap")
+    loaded = open_snapshots(after=again).load()
+    assert (loaded and loaded.step) == before
+
+
+# Another training's is never taken up.
+
+
+@pytest.mark.parametrize(
+    ("identity", "named"),
+    [
+        ({**IDENTITY, "seed": 4}, "seed"),
+        ({"parameters": IDENTITY["parameters"]}, "seed"),
+        ({**IDENTITY, "data": "d1"}, "data"),
+        (
+            {"parameters": {"training": {"lr": 0.2, "batch": 8}, "steps": 9}, "seed": 4},
+            "parameters.training.lr, seed",
+        ),
+        (
+            {"parameters": {"training": {"lr": 0.1, "batch": 8}, "steps": [9]}, "seed": 3},
+            "parameters.steps",
+        ),
+        ({"parameters": 1, "seed": 3}, "parameters"),
+    ],
+)
+def test_another_identity_starts_anew_and_the_difference_is_named(open_snapshots, identity, named):
+    before = saved(open_snapshots)
+    snapshots = open_snapshots(identity)
+    assert snapshots.folder != before.folder
+    assert snapshots.load() is None
+    assert snapshots.say == [
+        f"starts anew: the unfinished training in {before.folder} differs in {named}"
+    ]
+    # The other one still waits.
+    assert_same(open_snapshots().load(), STATE)
+
+
+def test_another_run_starts_anew_and_is_not_compared(open_snapshots):
+    saved(open_snapshots)
+    snapshots = open_snapshots(run="infogan-10")
+    assert snapshots.load() is None
+    assert snapshots.say == []
+
+
+@pytest.mark.parametrize("identity", ["", "{", None])
+def test_an_unfinished_training_whose_identity_is_lost_is_left_alone(open_snapshots, identity):
+    # Killed while it wrote down what it is.
+    before = saved(open_snapshots)
+    (before.folder / "identity.json").unlink()
+    if identity is not None:
+        (before.folder / "identity.json").write_text(identity)
+    snapshots = open_snapshots({**IDENTITY, "seed": 4})
+    assert snapshots.load() is None
+    assert_same(open_snapshots().load(), STATE)
+
+
+# When it is saved.
+
+
+def test_nothing_is_saved_before_its_time(open_snapshots, monkeypatch):
+    now = [1000.0]
+    monkeypatch.setattr("infogan.train.snapshot.time.monotonic", lambda: now[0])
+    snapshots = open_snapshots(between=30.0)
+    taken = []
+
+    def take():
+        taken.append(now[0])
+        return STATE
+
+    for now[0] in (1000.0, 1029.9, 1030.0, 1031.0, 1059.9, 1060.1, 1200.0, 1210.0):
+        snapshots.after_step(take)
+        assert (snapshots.folder / "snapshot").exists() == bool(taken)
+    assert taken == [1030.0, 1060.1, 1200.0]
+
+
+@pytest.mark.parametrize("between", [0.0, 1e9])
+def test_a_request_to_stop_saves_at_once_and_interrupts(open_snapshots, between):
+    snapshots = open_snapshots(between=between)
+    snapshots.stop_requested = True
+    with pytest.raises(Interrupted) as stopped:
+        snapshots.after_step(lambda: STATE)
+    assert str(stopped.value) == "stopped after step 7; the same command goes on from there"
+    assert_same(open_snapshots(after=snapshots).load(), STATE)
+
+
+# One training at a time.
+
+
+def test_a_second_training_of_the_same_identity_keeps_no_snapshots_and_says_so(open_snapshots):
+    first = open_snapshots()
+    first.after_step(lambda: STATE)
+    second = open_snapshots()
+    assert second.load() is None
+    assert second.say == ["the same training is running already: this one keeps no snapshots"]
+    second.after_step(lambda: Snapshot(99, TENSORS, []))
+    second.discard()
+    assert_same(open_snapshots(after=first).load(), STATE)
+
+
+def test_a_second_training_stops_without_a_snapshot_and_says_so(open_snapshots):
+    first = open_snapshots()
+    second = open_snapshots()
+    second.stop_requested = True
+    with pytest.raises(Interrupted, match="stopped after step 7; nothing could be kept"):
+        second.after_step(lambda: STATE)
+    assert first.load() is None
+
+
+def test_trainings_of_other_identities_run_side_by_side(open_snapshots):
+    trainings = [open_snapshots({**IDENTITY, "seed": seed}) for seed in range(MAX_KEPT + 3)]
+    for step, snapshots in enumerate(trainings):
+        snapshots.after_step(lambda step=step: Snapshot(step, TENSORS, []))
+    for step, snapshots in enumerate(trainings):
+        assert snapshots.load().step == step
+
+
+HOLDER = """
+import sys, time
+from pathlib import Path
+import torch
+from infogan.train.snapshot import Snapshot, Snapshots
+snapshots = Snapshots(Path(sys.argv[1]), "infogan-0", {"seed": 3}, print, 0.0)
+snapshots.after_step(lambda: Snapshot(4, {"weight": torch.ones(2)}, []))
+print("holds it", flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_training_lets_go_of_its_snapshots(open_snapshots, tmp_path):
+    command = [sys.executable, "-c", HOLDER, str(tmp_path / "resume")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=REPOSITORY) as holder:
+        try:
+            assert holder.stdout.readline() == "holds it\n"
+            meanwhile = open_snapshots({"seed": 3})
+            assert meanwhile.load() is None
+            assert "running already" in meanwhile.say.text
+        finally:
+            holder.kill()
+    assert open_snapshots({"seed": 3}).load().step == 4
+
+
+# Room.
+
+
+def unfinished(folder):
+    return {path.name for path in folder.iterdir() if (path / "snapshot").exists()}
+
+
+def leave_unfinished(open_snapshots, seeds):
+    """Trainings that were killed one after the other; the first is the oldest."""
+    left = []
+    for age, seed in enumerate(seeds):
+        snapshots = saved(open_snapshots, identity={**IDENTITY, "seed": seed})
+        os.utime(snapshots.folder, (1e9 + age, 1e9 + age))
+        left.append(snapshots)
+    return left
+
+
+def test_a_finished_training_leaves_nothing(open_snapshots):
+    snapshots = open_snapshots()
+    snapshots.after_step(lambda: STATE)
+    other = open_snapshots({**IDENTITY, "seed": 4})
+    snapshots.discard()
+    assert not snapshots.folder.exists()
+    assert other.folder.exists()
+    assert open_snapshots().load() is None
+
+
+def test_only_the_newest_unfinished_trainings_are_kept(open_snapshots):
+    left = leave_unfinished(open_snapshots, range(10, 10 + MAX_KEPT))
+    root = left[0].folder.parent
+    for seed in (90, 91):
+        left += leave_unfinished(open_snapshots, [seed])
+        os.utime(left[-1].folder, (1e9 + seed, 1e9 + seed))
+    new = open_snapshots({**IDENTITY, "seed": 99})
+    assert unfinished(root) == {snapshots.folder.name for snapshots in left[-MAX_KEPT:]}
+    assert new.folder.exists()
+
+
+def test_a_running_training_is_kept_however_old(open_snapshots):
+    running = open_snapshots()
+    running.after_step(lambda: STATE)
+    os.utime(running.folder, (1e8, 1e8))
+    leave_unfinished(open_snapshots, range(10, 10 + MAX_KEPT + 2))
+    open_snapshots({**IDENTITY, "seed": 99})
+    running.after_step(lambda: STATE)
+    assert_same(open_snapshots(after=running).load(), STATE)
+
+
+def test_the_oldest_unfinished_training_can_still_go_on(open_snapshots):
+    left = leave_unfinished(open_snapshots, range(10, 10 + MAX_KEPT))
+    os.utime(saved(open_snapshots).folder, (1e8, 1e8))
+    assert len(unfinished(left[0].folder.parent)) == MAX_KEPT + 1
+    assert_same(open_snapshots().load(), STATE)
+
+
+def test_foreign_files_among_the_snapshots_do_no_harm(open_snapshots, tmp_path):
+    (tmp_path / "resume").mkdir()
+    (tmp_path / "resume" / "infogan-0-notes").write_text("mine")
+    for index in range(MAX_KEPT + 2):
+        (tmp_path / "resume" / f"note{index}").write_text("mine")
+    snapshots = open_snapshots(after=saved(open_snapshots))
+    assert_same(snapshots.load(), STATE)
+    assert len(list((tmp_path / "resume").glob("*note*"))) == MAX_KEPT + 3
+
+
+# Without room, training goes on.
+
+
+def test_a_folder_that_cannot_be_made_is_said_and_training_goes_on(open_snapshots, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    snapshots = open_snapshots(root=tmp_path / "file")
+    assert snapshots.load() is None
+    snapshots.after_step(lambda: STATE)
+    snapshots.discard()
+    (line,) = snapshots.say
+    assert line.startswith("keeps no snapshots: ")
+    assert str(tmp_path / "file") in line
+
+
+def no_space(*arguments):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def test_a_snapshot_that_cannot_be_written_is_said_and_the_one_before_stays(
+    open_snapshots, monkeypatch
+):
+    snapshots = open_snapshots()
+    snapshots.after_step(lambda: STATE)
+    with monkeypatch.context() as full:
+        full.setattr(os, "replace", no_space)
+        snapshots.after_step(lambda: Snapshot(8, TENSORS, []))
+        snapshots.stop_requested = True
+        with pytest.raises(Interrupted, match="stopped after step 9; nothing could be kept"):
+            snapshots.after_step(lambda: Snapshot(9, TENSORS, []))
+    assert snapshots.say == 2 * [
+        "no snapshot could be written, training goes on without "
+        "([Errno 28] No space left on device)"
+    ]
+    assert not (snapshots.folder / "partial").exists()
+    assert_same(open_snapshots(after=snapshots).load(), STATE)
+
+
+def test_a_disk_too_full_for_the_identity_is_said_and_training_goes_on(open_snapshots, monkeypatch):
+    with monkeypatch.context() as full:
+        full.setattr("pathlib.Path.write_text", no_space)
+        snapshots = open_snapshots()
+    assert snapshots.load() is None
+    snapshots.after_step(lambda: STATE)
+    assert snapshots.say == ["keeps no snapshots: [Errno 28] No space left on device"]
+
+
+@pytest.mark.parametrize("obstacle", ["folder gone", "file in its place", "partial is a folder"])
+def test_a_folder_that_is_lost_while_training_is_said_and_training_goes_on(
+    open_snapshots, obstacle
+):
+    snapshots = open_snapshots()
+    if obstacle == "partial is a folder":
+        (snapshots.folder / "partial").mkdir()
+    else:
+        snapshots.folder.rename(snapshots.folder.with_name("away"))
+        if obstacle == "file in its place":
+            snapshots.folder.write_text("in the way")
+    snapshots.after_step(lambda: STATE)
+    (line,) = snapshots.say
+    assert line.startswith("no snapshot could be written, training goes on without (")
+    snapshots.discard()
+
+
+def test_what_identifies_a_training_is_kept_in_readable_form(open_snapshots):
+    folder = open_snapshots().folder
+    assert json.loads((folder / "identity.json").read_text()) == IDENTITY
