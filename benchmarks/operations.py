@@ -7,8 +7,8 @@ its input's. D's first layer needs no gradient of its input while D learns, and 
 import torch
 from torch import Tensor, nn
 
-from infogan.method.codes import CodeLayout
-from infogan.method.networks import NetworkOptions, Table, build_networks
+from infogan.method.networks import Table, build_networks
+from infogan.params import CodeLayout, Networks
 from infogan.train.objective import Objective
 
 # The layers with weights to multiply with.
@@ -16,7 +16,7 @@ WEIGHTED = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 
 
 def step_multiply_adds(
-    table: Table, layout: CodeLayout, options: NetworkOptions, objective: Objective, *, fresh: bool
+    table: Table, layout: CodeLayout, options: Networks, objective: Objective, *, fresh: bool
 ) -> dict[str, int]:
     """Multiply-adds of each pass of a step, per image; `fresh`: latents of their own for G."""
     generator, discriminator = build_networks(table, layout, options, seed=0)

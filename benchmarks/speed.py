@@ -223,8 +223,8 @@ def passes_of(setting: Setting) -> dict[str, int]:
     params = setting.params()
     return step_multiply_adds(
         setting.table,
-        params.codes.layout,
-        params.networks.options,
+        params.codes,
+        params.networks,
         OBJECTIVES["infogan"](params),
         fresh=params.training.fresh_latents,
     )

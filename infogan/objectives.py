@@ -3,8 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from infogan.method.maps import MapLimits
-from infogan.params import Params
+from infogan.params import Maps, Params
 from infogan.train.objective import Objective
 
 # The top level of params.yaml that reaches InfoGAN's objective alone; no control changes with it.
@@ -13,7 +12,7 @@ INFOGAN_ALONE = (
     *("bound_trains_trunk", "categories_from_maps", "maps"),
 )
 
-NO_MAPS = MapLimits(rotation=0.0, shear=0.0, scale=0.0, shift=0.0, elastic=0.0)
+NO_MAPS = Maps(rotation=0.0, shear=0.0, scale=0.0, shift=0.0, elastic=0.0)
 
 
 def _infogan(params: Params) -> Objective:
@@ -26,7 +25,7 @@ def _infogan(params: Params) -> Objective:
         generator_learns_bound=True,
         trunk_learns_bound=params.bound_trains_trunk,
         categories_from_maps=params.categories_from_maps,
-        maps=params.maps.limits,
+        maps=params.maps,
         labels_given=False,
     )
 

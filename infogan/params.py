@@ -4,20 +4,26 @@ Every key is required and none is unknown: a file that loads is complete. YAML i
 of YAML 1.2, as DVC writes it, so `1e-05` is a number and `yes` a string.
 """
 
+import math
 import re
 import reprlib
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    ValidationError,
+    model_validator,
+)
 from pydantic_core import ErrorDetails
 
 from infogan.base.errors import InfoGANError
 from infogan.datasets import lookup, names
-from infogan.method.codes import CodeLayout, NoisePrior
-from infogan.method.maps import MapLimits
-from infogan.method.networks import NetworkOptions
 
 Objective = Literal["infogan", "gan", "cgan"]
 Weight = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -29,49 +35,95 @@ PositiveCount = Annotated[int, Field(ge=1, le=10**9)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
+MAX_CATEGORICAL_CODES = 100
+CategoricalSize = Annotated[int, Field(ge=2, le=1000)]
+
+
+def _tuple_of_list(value: object) -> object:
+    if not isinstance(value, list | tuple):
+        raise ValueError("a valid list")
+    if len(value) > MAX_CATEGORICAL_CODES:
+        raise ValueError(f"at most {MAX_CATEGORICAL_CODES} entries")
+    return tuple(value)
+
+
 class _Section(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class Codes(_Section):
-    """The generator's input: noise z and latent codes c."""
+class CodeLayout(_Section):
+    """The generator's input: noise z, then the latent codes c.
+
+    A row of latents is `[noise | categorical codes, one-hot each | continuous codes]`, in the
+    release's order; `categorical` lists the sizes of those codes.
+    """
 
     noise: Annotated[int, Field(ge=0, le=10_000)]
-    noise_prior: NoisePrior
-    categorical: Annotated[list[Annotated[int, Field(ge=2, le=1000)]], Field(max_length=100)]
+    noise_prior: Literal["uniform", "normal"]
+    categorical: Annotated[tuple[CategoricalSize, ...], BeforeValidator(_tuple_of_list)]
     continuous: Annotated[int, Field(ge=0, le=1000)]
     continuous_std: Literal["fixed", "learned"]
 
     @model_validator(mode="after")
-    def _has_a_code(self) -> "Codes":
+    def _has_a_code(self) -> "CodeLayout":
         if not self.categorical and not self.continuous:
             raise ValueError("at least one categorical or continuous code")
         return self
-
-    @property
-    def layout(self) -> CodeLayout:
-        """Columns of the latents."""
-        return CodeLayout(self.noise, tuple(self.categorical), self.continuous)
 
     @property
     def learned_std(self) -> bool:
         """Whether Q's std is its own output."""
         return self.continuous_std == "learned"
 
+    @property
+    def latent_dim(self) -> int:
+        """Columns of the generator's input."""
+        return self.noise + sum(self.categorical) + self.continuous
+
+    @property
+    def recognition_dim(self) -> int:
+        """Columns of Q's output: the logits, then a mean and a log std per continuous code."""
+        return sum(self.categorical) + 2 * self.continuous
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """c1, c2, ...: the categorical codes first, then the continuous ones, as in the paper."""
+        return tuple(f"c{i + 1}" for i in range(len(self.categorical) + self.continuous))
+
+    @property
+    def noise_slice(self) -> slice:
+        """Columns of z."""
+        return slice(0, self.noise)
+
+    def categorical_slice(self, code: int) -> slice:
+        """Columns of one categorical code."""
+        start = self.noise + sum(self.categorical[:code])
+        return slice(start, start + self.categorical[code])
+
+    @property
+    def continuous_slice(self) -> slice:
+        """Columns of all continuous codes."""
+        return slice(self.noise + sum(self.categorical), self.latent_dim)
+
+    @property
+    def categorical_entropies_nats(self) -> tuple[float, ...]:
+        """H(c) of each uniform categorical code: log(size)."""
+        return tuple(math.log(size) for size in self.categorical)
+
+    @property
+    def continuous_entropy_nats(self) -> float:
+        """Differential entropy of all the U(-1, 1) codes together: log 2 each."""
+        return self.continuous * math.log(2)
+
 
 class Networks(_Section):
-    """What the paper's tables leave open."""
+    """What the paper's tables leave open; `width` scales every hidden layer of the table."""
 
     width: Annotated[float, Field(gt=0, le=16, allow_inf_nan=False)]
     leaky_slope: Fraction
     init_std: Positive
     norm_eps: Positive
     norm_momentum: Annotated[float, Field(gt=0, le=1)]
-
-    @property
-    def options(self) -> NetworkOptions:
-        """The same values as the builder takes them."""
-        return NetworkOptions(**self.model_dump())
 
 
 class Training(_Section):
@@ -89,18 +141,18 @@ class Training(_Section):
 
 
 class Maps(_Section):
-    """The small maps of images under which their category should stay the same."""
+    """Largest magnitudes of random maps of images, each drawn uniformly from [-limit, limit].
+
+    `rotation` and `shear` in radians, `scale` as a relative change per axis, `shift` as a share
+    of half the image's width. `elastic`, a share of it, too, is how far each point of a 4x4 mesh
+    over the image is moved along each axis, and what lies between follows smoothly.
+    """
 
     rotation: Weight
     shear: Weight
     scale: Fraction
     shift: Weight
     elastic: Weight
-
-    @property
-    def limits(self) -> MapLimits:
-        """The same values as `random_map` takes them."""
-        return MapLimits(**self.model_dump())
 
 
 class Traverse(_Section):
@@ -122,6 +174,17 @@ class Judging(_Section):
     shear: Weight
     scale: Fraction
     shift: Weight
+
+    @property
+    def maps(self) -> Maps:
+        """Its maps, which do not bend an image."""
+        return Maps(
+            rotation=self.rotation,
+            shear=self.shear,
+            scale=self.scale,
+            shift=self.shift,
+            elastic=0.0,
+        )
 
 
 class Evaluate(_Section):
@@ -159,7 +222,7 @@ class Params(_Section):
     lambda_consistency: Weight
     bound_trains_trunk: bool
     categories_from_maps: bool
-    codes: Codes
+    codes: CodeLayout
     networks: Networks
     training: Training
     maps: Maps
@@ -170,19 +233,20 @@ class Params(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Params":
-        if self.dataset not in names():
-            raise _Problem("dataset", self.dataset, "one of " + ", ".join(names()))
+        try:
+            data_set = lookup(self.dataset)
+        except InfoGANError:
+            raise _Problem("dataset", self.dataset, "one of " + ", ".join(names())) from None
         for key, values in (("seeds", self.seeds), ("objectives", self.objectives)):
             if len(set(values)) < len(values):
                 raise _Problem(key, values, "no value twice")
-        data_set = lookup(self.dataset)
         num_classes = data_set.num_classes
         if "cgan" in self.objectives and not num_classes:
             expected = f"infogan or gan: the images of {self.dataset} have no labels for cgan"
             raise _Problem("objectives", self.objectives, expected)
-        if "cgan" in self.objectives and self.codes.categorical[:1] != [num_classes]:
+        if "cgan" in self.objectives and self.codes.categorical[:1] != (num_classes,):
             expected = f"{num_classes} first, one category per label of {self.dataset}, for cgan"
-            raise _Problem("codes.categorical", self.codes.categorical, expected)
+            raise _Problem("codes.categorical", list(self.codes.categorical), expected)
         for key in ("rotation", "shear", "scale", "shift") if data_set.factors else ():
             if value := getattr(self.classifier, key):
                 expected = f"0, since a map would change the factors of {self.dataset}"

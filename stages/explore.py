@@ -22,11 +22,11 @@ def main(args: argparse.Namespace) -> None:
     """Write the page."""
     params = load_params(args.params)
     data_set = lookup(params.dataset)
-    layout = params.codes.layout
+    layout = params.codes
     generator, discriminator = load_weights(args.weights, params)
     record = json.loads(args.measurements.read_text())
     rng = random_stream(args.seed, "explore")
-    noise = sample(layout, NUM_NOISE_SAMPLES, params.codes.noise_prior, rng)[:, layout.noise_slice]
+    noise = sample(layout, NUM_NOISE_SAMPLES, rng)[:, layout.noise_slice]
     # Slant and width are measures of the strokes of digits.
     measures_digits = params.dataset in ("mnist", "digits")
     continuous = layout.names[len(layout.categorical) :]
@@ -41,7 +41,6 @@ def main(args: argparse.Namespace) -> None:
         data_set.value_range,
         noise,
         title=f"InfoGAN on {params.dataset}: what its codes mean",
-        noise_prior=params.codes.noise_prior,
         categories=named_categories(record, data_set.class_names),
         roles=roles if measures_digits or not data_set.shows_strokes else {},
         limit=params.traverse.limit,

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
 
 from dvclive import Live
@@ -47,8 +46,8 @@ def main(args: argparse.Namespace) -> None:
     where = ", ".join(f"{key} {value}" for key, value in list(backend.describe().items())[:4])
     print(f"train {run}  {params.num_steps} steps: {where}", flush=True)
     identity = {
-        "parameters": params.model_dump(include=DECIDING_PARAMETERS),
-        "objective": asdict(objective),
+        "parameters": params.model_dump(mode="json", include=DECIDING_PARAMETERS),
+        "objective": objective.describe(),
         "seed": args.seed,
         "data": hashlib.sha256(images.numpy().data).hexdigest(),
         "code": digest_of_code(),

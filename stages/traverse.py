@@ -31,8 +31,8 @@ def main(args: argparse.Namespace) -> None:
     # The CPU draws the latents, so that a run shows the same ones wherever it was trained.
     rng = random_stream(args.seed, "traversal")
     values = torch.linspace(-traverse.limit, traverse.limit, traverse.columns)
-    grids = code_traversals(codes.layout, values, traverse.rows, codes.noise_prior, rng)
-    samples = sample(codes.layout, 100, codes.noise_prior, rng).unflatten(0, (10, 10))
+    grids = code_traversals(codes, values, traverse.rows, rng)
+    samples = sample(codes, 100, rng).unflatten(0, (10, 10))
 
     value_range = lookup(params.dataset).value_range
     for name, latents in {**grids, "samples": samples}.items():

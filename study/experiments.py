@@ -97,7 +97,7 @@ def _parameters(recipe: Recipe) -> dict[str, Any]:
 def flat_parameters(path: Path) -> dict[str, Any]:
     """All values of a parameter file by dotted name, but where a run computes."""
     flat: dict[str, Any] = {}
-    for key, value in load_params(path).model_dump(exclude={"runtime"}).items():
+    for key, value in load_params(path).model_dump(mode="json", exclude={"runtime"}).items():
         if isinstance(value, dict):
             flat |= {f"{key}.{name}": inner for name, inner in value.items()}
         else:

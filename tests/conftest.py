@@ -8,9 +8,8 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
-from infogan.method.networks import NetworkOptions
 from infogan.method.runtime import Backend
-from infogan.params import Params, load_params
+from infogan.params import Networks, Params, load_params
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -69,11 +68,9 @@ def make_params(params: Params) -> Callable[..., Params]:
 
 
 @pytest.fixture(scope="session")
-def options() -> NetworkOptions:
+def options() -> Networks:
     """Narrow networks with no value at its usual one."""
-    return NetworkOptions(
-        leaky_slope=0.07, init_std=0.03, norm_eps=2e-5, norm_momentum=0.2, width=0.05
-    )
+    return Networks(leaky_slope=0.07, init_std=0.03, norm_eps=2e-5, norm_momentum=0.2, width=0.05)
 
 
 @pytest.fixture(scope="session")

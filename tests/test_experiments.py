@@ -13,10 +13,10 @@ from infogan.base.errors import InfoGANError
 from infogan.base.packed import load_factors, load_split
 from infogan.datasets import lookup, names
 from infogan.download.packing import prepare
-from infogan.method.codes import CodeLayout
 from infogan.method.networks import TABLES
 from infogan.params import load_params
 from tests.conftest import REPOSITORY
+from tests.layouts import code_layout
 from tests.miniatures import NUM, WRITERS, write_chairs, write_faces
 from tests.stages.test_stages import leaves, run_stage
 from tests.toy_data import register
@@ -34,13 +34,13 @@ SMALL = {
 }
 # The paper's appendix C: codes and noise that G gets, and learning rates of D and G.
 PAPER = {
-    "svhn": (CodeLayout(124, (10,) * 4, 4), 168, 2e-4, 1e-3),
-    "celeba": (CodeLayout(128, (10,) * 10, 0), 228, 2e-4, 1e-3),
-    "faces_azimuth": (CodeLayout(128, (), 5), 133, 2e-4, 5e-4),
-    "faces_elevation": (CodeLayout(128, (), 5), 133, 4e-4, 3e-4),
-    "faces_lighting": (CodeLayout(128, (), 5), 133, 8e-4, 3e-4),
-    "chairs_rotation": (CodeLayout(128, (20,) * 3, 1), 189, 2e-4, 1e-3),
-    "chairs_width": (CodeLayout(128, (20,) * 3, 1), 189, 2e-4, 1e-3),
+    "svhn": (code_layout(124, (10,) * 4, 4), 168, 2e-4, 1e-3),
+    "celeba": (code_layout(128, (10,) * 10, 0), 228, 2e-4, 1e-3),
+    "faces_azimuth": (code_layout(128, (), 5), 133, 2e-4, 5e-4),
+    "faces_elevation": (code_layout(128, (), 5), 133, 4e-4, 3e-4),
+    "faces_lighting": (code_layout(128, (), 5), 133, 8e-4, 3e-4),
+    "chairs_rotation": (code_layout(128, (20,) * 3, 1), 189, 2e-4, 1e-3),
+    "chairs_width": (code_layout(128, (20,) * 3, 1), 189, 2e-4, 1e-3),
 }
 # Beside the stand-ins, the paper's own data under the same preset.
 OTHER_DATA = {"faces_azimuth": "faces", "chairs_rotation": "chairs"}
@@ -100,7 +100,7 @@ def test_every_preset_reaches_the_report(tmp_path, monkeypatch, miniature, prese
     run_stage("explore", params, *weights, *measured, *seeded, *page)
     run_stage("report", params, "--runs", runs, *data, "--out", reports)
 
-    data_set, layout = lookup(dataset), load_params(params).codes.layout
+    data_set, layout = lookup(dataset), load_params(params).codes
     metrics = json.loads((reports / "metrics.json").read_text())
     assert all(math.isfinite(value) for value in leaves(metrics))
     measured = metrics["infogan"]
@@ -126,8 +126,9 @@ def test_every_preset_reaches_the_report(tmp_path, monkeypatch, miniature, prese
 def test_presets_have_the_papers_codes_and_learning_rates(preset):
     params = load_params(REPOSITORY / "presets" / f"{preset}.yaml")
     layout, latent_dim, discriminator_lr, generator_lr = PAPER[preset]
-    assert params.codes.layout == layout
-    assert layout.latent_dim == latent_dim
+    for name in ("noise", "categorical", "continuous"):
+        assert getattr(params.codes, name) == getattr(layout, name)
+    assert params.codes.latent_dim == latent_dim
     assert params.training.discriminator_lr == discriminator_lr
     assert params.training.generator_lr == generator_lr
 

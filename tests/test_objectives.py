@@ -4,9 +4,8 @@ from typing import get_args
 import pytest
 
 from infogan.base.errors import InfoGANError
-from infogan.method.maps import MapLimits
 from infogan.objectives import INFOGAN_ALONE, OBJECTIVES
-from infogan.params import Objective
+from infogan.params import Maps, Objective
 from infogan.train.objective import Objective as Weights
 from infogan.train.objective import load_objective, save_objective
 
@@ -31,7 +30,7 @@ def test_infogan_takes_its_weights_from_the_parameters(make_params, trunk, maps)
         generator_learns_bound=True,
         trunk_learns_bound=trunk,
         categories_from_maps=maps,
-        maps=MapLimits(0.2, 0.5, 0.25, 0.15, 0.1),
+        maps=Maps(rotation=0.2, shear=0.5, scale=0.25, shift=0.15, elastic=0.1),
         labels_given=False,
     )
 
@@ -47,7 +46,7 @@ def test_the_control_passes_the_bound_to_qs_head_alone_whatever_the_parameters(m
         generator_learns_bound=False,
         trunk_learns_bound=False,
         categories_from_maps=False,
-        maps=MapLimits(0.0, 0.0, 0.0, 0.0),
+        maps=Maps(rotation=0.0, shear=0.0, scale=0.0, shift=0.0, elastic=0.0),
         labels_given=False,
     )
 

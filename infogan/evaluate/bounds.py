@@ -9,12 +9,12 @@ from functools import partial
 import torch
 
 from infogan.evaluate.sorting import BATCH_SIZE
-from infogan.method.codes import CodeLayout, NoisePrior, sample, split_continuous, split_recognition
+from infogan.method.codes import sample, split_continuous, split_recognition
 from infogan.method.losses import bounds, continuous_bound
 from infogan.method.networks import Discriminator, Generator
 from infogan.method.optimisation import MasterWeights
 from infogan.method.runtime import Backend
-from infogan.params import Params
+from infogan.params import CodeLayout, Params
 
 REFIT_BATCH_SIZE = 128
 
@@ -32,14 +32,14 @@ def refit_recognition(
     Both lambdas are 1, the std of the continuous codes is learned, D's own task is dropped, and the
     learning rate falls linearly from 1e-3 to 0. The networks passed in stay as they are.
     """
-    layout = params.codes.layout
+    layout = params.codes
     refitted = copy.deepcopy(discriminator).to(backend.device).train()
     weights = MasterWeights(
         refitted, backend.precision, partial(torch.optim.Adam, lr=1e-3, betas=(0.9, 0.999))
     )
     for step in range(num_steps):
         weights.optimizer.param_groups[0]["lr"] = 1e-3 * (1 - step / num_steps)
-        latents = sample(layout, REFIT_BATCH_SIZE, params.codes.noise_prior, rng)
+        latents = sample(layout, REFIT_BATCH_SIZE, rng)
         with torch.no_grad():
             images = generator(latents).to(backend.precision)
         output = refitted.recognise(images).float()
@@ -54,7 +54,6 @@ def bound_scores(
     generator: Generator,
     discriminator: Discriminator,
     layout: CodeLayout,
-    noise_prior: NoisePrior,
     num_samples: int,
     rng: torch.Generator,
     *,
@@ -67,7 +66,7 @@ def bound_scores(
     instead the constant std that makes the bound largest, fitted on the first half of the samples
     and scored on the second: where training fixes the std at 1, only this says how much Q knows.
     """
-    codes = sample(layout, num_samples, noise_prior, rng)
+    codes = sample(layout, num_samples, rng)
     with torch.inference_mode():
         outputs = [discriminator.recognise(generator(batch)) for batch in codes.split(BATCH_SIZE)]
     q = split_recognition(layout, torch.cat(outputs))

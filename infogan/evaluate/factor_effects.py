@@ -24,9 +24,10 @@ from infogan.evaluate.effects import (
 )
 from infogan.evaluate.factor_metrics import discretise, entropies, mutual_information, targets
 from infogan.judge.regressor import unwrap_circular
-from infogan.method.codes import CodeLayout, NoisePrior, sample
+from infogan.method.codes import sample
 from infogan.method.networks import Generator
 from infogan.method.traversal import continuous_traversal, generate
+from infogan.params import CodeLayout
 
 # Images, in the data set's value range, to their factors.
 Read = Callable[[Float[Tensor, "*grid channel height width"]], Float[Tensor, "*grid factor"]]
@@ -36,7 +37,6 @@ def measure_trajectories(
     generator: Generator,
     read: Read,
     layout: CodeLayout,
-    noise_prior: NoisePrior,
     num_trajectories: int,
     values: Float[np.ndarray, " position"],
     rng: torch.Generator,
@@ -44,9 +44,7 @@ def measure_trajectories(
     """The factors that `read` finds along trajectories of every continuous code."""
     measured = []
     for code in range(layout.continuous):
-        latents = continuous_traversal(
-            layout, code, list(values), num_trajectories, noise_prior, rng
-        )
+        latents = continuous_traversal(layout, code, list(values), num_trajectories, rng)
         measured.append(read(generate(generator, latents)).numpy())
     return np.stack(measured)
 
@@ -89,7 +87,6 @@ def category_information(
     generator: Generator,
     read: Read,
     layout: CodeLayout,
-    noise_prior: NoisePrior,
     factors: Sequence[Factor],
     num_samples: int,
     rng: torch.Generator,
@@ -101,7 +98,7 @@ def category_information(
     Between 0 and 1; 0 for a factor that never changes. Counting finds some information in chance,
     about (categories - 1) (values - 1) / 2n nats.
     """
-    latents = sample(layout, num_samples, noise_prior, rng)
+    latents = sample(layout, num_samples, rng)
     values = read(generate(generator, latents)).double().numpy()
     for i, factor in enumerate(factors):
         if factor.binary:

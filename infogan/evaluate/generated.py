@@ -24,9 +24,10 @@ from infogan.evaluate.warping import affine_residual
 from infogan.judge.classifier import classify
 from infogan.judge.frechet import frechet_distance
 from infogan.judge.judge import Judge, penultimate_features
-from infogan.method.codes import CodeLayout, NoisePrior, one_hot, sample
+from infogan.method.codes import one_hot, sample
 from infogan.method.networks import Generator
 from infogan.method.traversal import continuous_traversal, generate
+from infogan.params import CodeLayout
 
 
 class ContinuousScores(NamedTuple):
@@ -41,7 +42,6 @@ def generated_accuracy(
     generator: Generator,
     classifier: Judge,
     layout: CodeLayout,
-    noise_prior: NoisePrior,
     num_samples: int,
     num_classes: int,
     rng: torch.Generator,
@@ -55,7 +55,7 @@ def generated_accuracy(
     categories = torch.arange(num_samples) % size
 
     def digits() -> Int[np.ndarray, " image"]:
-        latents = sample(layout, num_samples, noise_prior, rng)
+        latents = sample(layout, num_samples, rng)
         rows = one_hot(categories.to(latents.device), size)
         latents[:, layout.categorical_slice(0)] = rows
         return classify(classifier, generate(generator, latents)).numpy()
@@ -69,12 +69,11 @@ def generated_frechet(
     generator: Generator,
     classifier: Judge,
     layout: CodeLayout,
-    noise_prior: NoisePrior,
     real_images: Float[Tensor, "image channel height width"],
     rng: torch.Generator,
 ) -> float:
     """Frechet distance of as many generated images to real ones, on the classifier's features."""
-    latents = sample(layout, len(real_images), noise_prior, rng)
+    latents = sample(layout, len(real_images), rng)
     fake_features = penultimate_features(classifier, generate(generator, latents))
     return frechet_distance(fake_features, penultimate_features(classifier, real_images))
 
@@ -83,7 +82,6 @@ def continuous_code_scores(
     generator: Generator,
     classifier: Judge,
     layout: CodeLayout,
-    noise_prior: NoisePrior,
     num_trajectories: int,
     values: Float[np.ndarray, " position"],
     rng: torch.Generator,
@@ -103,7 +101,7 @@ def continuous_code_scores(
     low, high = np.abs(values + 1).argmin(), np.abs(values - 1).argmin()
     for code in range(layout.continuous):
         rows = 2 * num_trajectories
-        latents = continuous_traversal(layout, code, list(values), rows, noise_prior, rng)
+        latents = continuous_traversal(layout, code, list(values), rows, rng)
         images = generate(generator, latents)
         scored_images = images[num_trajectories:]
         if shows_strokes:

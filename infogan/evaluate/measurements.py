@@ -33,10 +33,9 @@ from infogan.evaluate.sorting import (
 )
 from infogan.judge.judge import Judge
 from infogan.judge.regressor import read_factors
-from infogan.method.codes import CodeLayout
 from infogan.method.networks import Discriminator, Generator
 from infogan.method.runtime import Backend
-from infogan.params import Params
+from infogan.params import CodeLayout, Params
 
 # Values of a continuous code along a trajectory: from -2 to 2, as far as the paper shows.
 TRAJECTORY = np.linspace(-2, 2, 17)
@@ -76,7 +75,7 @@ class Subject:
     @property
     def layout(self) -> CodeLayout:
         """Columns of the latents."""
-        return self.params.codes.layout
+        return self.params.codes
 
     def stream(self, name: str) -> torch.Generator:
         """Random numbers of a measurement's own."""
@@ -109,7 +108,6 @@ def measure_run(
         subject.generator,
         subject.judge,
         subject.layout,
-        subject.params.codes.noise_prior,
         scale(train.images[:num_samples], subject.data_set.value_range),
         subject.stream("frechet"),
     )
@@ -144,14 +142,13 @@ def _measure_reading(result: Measurements, subject: Subject, test: FactorImages)
 
 def _measure_bounds(result: Measurements, subject: Subject) -> None:
     """How much Q knows of the codes of fresh generated images, and how much it could know."""
-    params, layout, prior = subject.params, subject.layout, subject.params.codes.noise_prior
+    params, layout = subject.params, subject.layout
     generator, num_samples = subject.generator, params.evaluate.num_samples
     subject.progress("reading the codes of generated images")
     result.metrics |= bound_scores(
         generator,
         subject.discriminator,
         layout,
-        prior,
         num_samples,
         subject.stream("bounds"),
         learned_std=params.codes.learned_std,
@@ -161,7 +158,7 @@ def _measure_bounds(result: Measurements, subject: Subject) -> None:
     refitted = refit_recognition(
         generator, subject.discriminator, params, params.evaluate.refit_steps, rng, subject.backend
     )
-    scores = bound_scores(generator, refitted, layout, prior, num_samples, rng, learned_std=True)
+    scores = bound_scores(generator, refitted, layout, num_samples, rng, learned_std=True)
     result.metrics |= {
         f"{key.removesuffix('_nats')}_refit_nats": value
         for key, value in scores.items()
@@ -171,7 +168,7 @@ def _measure_bounds(result: Measurements, subject: Subject) -> None:
 
 def _measure_classes(result: Measurements, subject: Subject) -> None:
     """What G makes of the codes, where the judge names classes."""
-    params, layout, prior = subject.params, subject.layout, subject.params.codes.noise_prior
+    params, layout = subject.params, subject.layout
     data_set, evaluate = subject.data_set, params.evaluate
     if layout.categorical:
         subject.progress("naming the classes of generated images")
@@ -179,7 +176,6 @@ def _measure_classes(result: Measurements, subject: Subject) -> None:
             subject.generator,
             subject.judge,
             layout,
-            prior,
             evaluate.num_samples,
             data_set.num_classes,
             subject.stream("digits"),
@@ -190,7 +186,6 @@ def _measure_classes(result: Measurements, subject: Subject) -> None:
             subject.generator,
             subject.judge,
             layout,
-            prior,
             evaluate.num_trajectories,
             TRAJECTORY,
             subject.stream("trajectories"),
@@ -216,7 +211,6 @@ def _measure_factors(result: Measurements, subject: Subject) -> None:
             subject.generator,
             read,
             layout,
-            subject.params.codes.noise_prior,
             factors,
             subject.params.evaluate.num_samples,
             subject.stream("categories"),
@@ -236,7 +230,6 @@ def _measure_effects(
         subject.generator,
         read,
         subject.layout,
-        subject.params.codes.noise_prior,
         2 * subject.params.evaluate.num_trajectories,
         TRAJECTORY,
         subject.stream("factors"),

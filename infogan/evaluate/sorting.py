@@ -15,12 +15,9 @@ from sklearn.metrics.cluster import contingency_matrix
 from torch import Tensor, nn
 
 from infogan.base.images import scale
-from infogan.method.codes import (
-    CodeLayout,
-    Recognition,
-    split_recognition,
-)
+from infogan.method.codes import Recognition, split_recognition
 from infogan.method.networks import Discriminator
+from infogan.params import CodeLayout
 
 # Images a network sees at once; only the batch-statistics convention depends on it.
 BATCH_SIZE = 1000

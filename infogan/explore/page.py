@@ -21,7 +21,6 @@ from torch import Tensor, nn
 
 from infogan.base.errors import InfoGANError
 from infogan.base.files import write_file
-from infogan.method.codes import CodeLayout
 from infogan.method.networks import (
     KERNEL_SIZE,
     Discriminator,
@@ -29,8 +28,9 @@ from infogan.method.networks import (
     Generator,
     UnflattenMaps,
 )
+from infogan.params import CodeLayout
 
-TEMPLATE = Path(__file__).with_name("explorer.html")
+TEMPLATE = Path(__file__).with_suffix(".html")
 GENERATOR_BITS = 11
 RECOGNITION_BITS = 7
 
@@ -108,7 +108,6 @@ def page_facts(
     noise: Float[Tensor, "sample noise"],
     *,
     title: str,
-    noise_prior: str,
     categories: list[dict[str, Any]],
     roles: dict[str, str],
     limit: float,
@@ -127,7 +126,7 @@ def page_facts(
             "categorical": list(layout.categorical),
             "continuous": layout.continuous,
             "names": list(layout.names),
-            "prior": noise_prior,
+            "prior": layout.noise_prior,
         },
         "image": {
             "channels": channels,

@@ -9,7 +9,6 @@ data set's value range is, so that a black background stays 0 under `random_map`
 import json
 import math
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import torch
@@ -26,7 +25,7 @@ from infogan.base.images import scale
 from infogan.base.randomness import random_stream
 from infogan.base.tensors import checksum
 from infogan.datasets import lookup
-from infogan.method.maps import MapLimits, random_map
+from infogan.method.maps import random_map
 from infogan.method.runtime import Backend
 from infogan.params import Judging
 
@@ -101,8 +100,7 @@ def train_judge(
     judge.to(device).to(memory_format=torch.channels_last).train()
     truth = truth.to(device)
     order_rng = random_stream(options.seed, "batches")
-    limits = MapLimits(options.rotation, options.shear, options.scale, options.shift)
-    maps_images = any(asdict(limits).values())
+    maps_images = any(options.maps.model_dump().values())
     map_rng = random_stream(options.seed, "augmentation", device)
 
     # Batches of as equal a size as possible: all images are used, and none is a batch by itself.
@@ -115,7 +113,7 @@ def train_judge(
         for batch in torch.randperm(len(images), generator=order_rng).tensor_split(num_batches):
             pixels = scale(images[batch].to(device), (0.0, 1.0))
             if maps_images:
-                pixels = random_map(pixels, limits, map_rng)
+                pixels = random_map(pixels, options.maps, map_rng)
             with backend.autocast():
                 outputs = judge(pixels.contiguous(memory_format=torch.channels_last)).float()
             loss = loss_of(outputs, truth[batch.to(device)])

@@ -30,14 +30,13 @@ class Camera:
         rng: torch.Generator,
     ) -> None:
         self.backend, self.value_range = backend, value_range
-        layout = params.codes.layout
+        layout = params.codes
         self.steps = film_steps(params.num_steps, params.training.film_frames)
-        prior = params.codes.noise_prior
         if layout.categorical:
-            self.latents = categorical_traversal(layout, 0, self.ROWS, prior, rng)
+            self.latents = categorical_traversal(layout, 0, self.ROWS, rng)
         else:
             values = torch.linspace(-1, 1, self.COLUMNS)
-            self.latents = continuous_traversal(layout, 0, values, self.ROWS, prior, rng)
+            self.latents = continuous_traversal(layout, 0, values, self.ROWS, rng)
         self.frames: list[UInt8[Tensor, "row column channel height width"]] = []
 
     @torch.no_grad()

@@ -10,7 +10,8 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from infogan.method.codes import CodeLayout, Recognition, split_categorical, split_continuous
+from infogan.method.codes import Recognition, split_categorical, split_continuous
+from infogan.params import CodeLayout
 
 
 def discriminator_loss(

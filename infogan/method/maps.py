@@ -1,34 +1,18 @@
-"""Small random maps of images, differentiable in nothing and drawn from a given stream."""
-
-from dataclasses import dataclass
+"""Small random maps of images, drawn from a given stream."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import affine_grid, grid_sample, interpolate
 
+from infogan.params import Maps
+
 MESH_SIZE = 4
-
-
-@dataclass(frozen=True)
-class MapLimits:
-    """Largest magnitudes, each drawn uniformly from [-limit, limit].
-
-    `rotation` and `shear` in radians, `scale` as a relative change per axis, `shift` as a share
-    of half the image's width. `elastic`, a share of it, too, is how far each point of a 4x4 mesh
-    over the image is moved along each axis, and what lies between follows smoothly.
-    """
-
-    rotation: float
-    shear: float
-    scale: float
-    shift: float
-    elastic: float = 0.0
 
 
 def random_map(
     images: Float[Tensor, "batch channel height width"],
-    limits: MapLimits,
+    limits: Maps,
     rng: torch.Generator,
 ) -> Float[Tensor, "batch channel height width"]:
     """Map every image by its own draw; bilinear, and zero outside the image."""

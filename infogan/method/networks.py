@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import fold, pad
 
-from infogan.method.codes import CodeLayout
+from infogan.params import CodeLayout, Networks
 
 KERNEL_SIZE = 4
 MAX_IMAGE_CHANNELS = 3
@@ -130,21 +130,10 @@ TABLES: dict[str, Table] = {
 }
 
 
-@dataclass(frozen=True)
-class NetworkOptions:
-    """What the tables leave open; `width` scales every hidden layer of the table."""
-
-    leaky_slope: float
-    init_std: float
-    norm_eps: float
-    norm_momentum: float
-    width: float = 1.0
-
-
 class Generator(nn.Module):
     """G: latents to images in the table's value range."""
 
-    def __init__(self, table: Table, layout: CodeLayout, options: NetworkOptions) -> None:
+    def __init__(self, table: Table, layout: CodeLayout, options: Networks) -> None:
         super().__init__()
         hidden = [_scale(layer, options.width) for layer in table.generator[:-1]]
         layers = [*hidden, table.generator[-1]]
@@ -165,7 +154,7 @@ class Discriminator(nn.Module):
     """
 
     def __init__(
-        self, table: Table, layout: CodeLayout, options: NetworkOptions, num_labels: int = 1
+        self, table: Table, layout: CodeLayout, options: Networks, num_labels: int = 1
     ) -> None:
         super().__init__()
         activation = nn.LeakyReLU(options.leaky_slope, inplace=True)
@@ -203,7 +192,7 @@ class Discriminator(nn.Module):
 
 
 def build_networks(
-    table: Table, layout: CodeLayout, options: NetworkOptions, seed: int, num_labels: int = 1
+    table: Table, layout: CodeLayout, options: Networks, seed: int, num_labels: int = 1
 ) -> tuple[Generator, Discriminator]:
     """Both networks, initialised as in the release from `seed` alone, on the CPU."""
     rng = torch.Generator().manual_seed(seed)
@@ -276,7 +265,7 @@ def _stack(
     layers: Sequence[Layer],
     shape: tuple[int, ...],
     activation: nn.Module,
-    options: NetworkOptions,
+    options: Networks,
     last: nn.Module | None = None,
 ) -> tuple[nn.Sequential, tuple[int, ...]]:
     """Modules for the rows, and the shape they end in; `last` replaces the last activation."""

@@ -11,15 +11,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infogan.base.errors import InfoGANError
-from infogan.method.codes import CodeLayout, NoisePrior, sample
+from infogan.method.codes import sample
 from infogan.method.networks import Generator
+from infogan.params import CodeLayout
 
 
 def code_traversals(
     layout: CodeLayout,
     values: Sequence[float] | Float[Tensor, " column"],
     rows: int,
-    noise_prior: NoisePrior,
     rng: torch.Generator,
 ) -> dict[str, Float[Tensor, "row _ latent"]]:
     """One grid per code, by the code's name: all categories, or `values` of a continuous code."""
@@ -27,15 +27,15 @@ def code_traversals(
     grids = {}
     for index, name in enumerate(layout.names):
         if index < num_categorical:
-            grids[name] = categorical_traversal(layout, index, rows, noise_prior, rng)
+            grids[name] = categorical_traversal(layout, index, rows, rng)
         else:
             code = index - num_categorical
-            grids[name] = continuous_traversal(layout, code, values, rows, noise_prior, rng)
+            grids[name] = continuous_traversal(layout, code, values, rows, rng)
     return grids
 
 
 def categorical_traversal(
-    layout: CodeLayout, code: int, rows: int, noise_prior: NoisePrior, rng: torch.Generator
+    layout: CodeLayout, code: int, rows: int, rng: torch.Generator
 ) -> Float[Tensor, "row column latent"]:
     """Vary one categorical code over all its categories, in their own order.
 
@@ -43,7 +43,7 @@ def categorical_traversal(
     """
     _check_code("categorical", code, len(layout.categorical))
     size = layout.categorical[code]
-    latents = sample(layout, rows, noise_prior, rng)[:, None].repeat(1, size, 1)
+    latents = sample(layout, rows, rng)[:, None].repeat(1, size, 1)
     latents[:, :, layout.categorical_slice(code)] = torch.eye(size, device=rng.device)
     return latents
 
@@ -53,7 +53,6 @@ def continuous_traversal(
     code: int,
     values: Sequence[float] | Float[Tensor, " column"],
     rows: int,
-    noise_prior: NoisePrior,
     rng: torch.Generator,
 ) -> Float[Tensor, "row column latent"]:
     """Set one continuous code to each of `values`, which may lie outside the prior's [-1, 1].
@@ -62,7 +61,7 @@ def continuous_traversal(
     """
     _check_code("continuous", code, layout.continuous)
     swept = torch.as_tensor(values, dtype=torch.float32, device=rng.device)
-    latents = sample(layout, rows, noise_prior, rng)[:, None].repeat(1, len(swept), 1)
+    latents = sample(layout, rows, rng)[:, None].repeat(1, len(swept), 1)
     latents[:, :, layout.continuous_slice.start + code] = swept
     return latents
 

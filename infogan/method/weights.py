@@ -20,7 +20,7 @@ def network_description(params: Params) -> dict[str, object]:
     return {
         "dataset": params.dataset,
         "codes.noise": params.codes.noise,
-        "codes.categorical": params.codes.categorical,
+        "codes.categorical": list(params.codes.categorical),
         "codes.continuous": params.codes.continuous,
         "codes.continuous_std": params.codes.continuous_std,
         "networks.width": params.networks.width,
@@ -62,9 +62,7 @@ def load_weights(path: Path, params: Params) -> tuple[Generator, Discriminator]:
             )
     table = TABLES[lookup(params.dataset).networks]
     num_labels = len(tensors.get("discriminator.decision.bias", [0]))
-    networks = build_networks(
-        table, params.codes.layout, params.networks.options, seed=0, num_labels=num_labels
-    )
+    networks = build_networks(table, params.codes, params.networks, seed=0, num_labels=num_labels)
     for name, network in zip(("generator", "discriminator"), networks, strict=True):
         prefix = f"{name}."
         own = {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

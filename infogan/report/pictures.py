@@ -22,7 +22,7 @@ def draw(
     real_images: UInt8[np.ndarray, "image channel height width"],
 ) -> dict[str, Figure]:
     """The figures that layout and objectives allow, by name; pictures show the first seed."""
-    layout = params.codes.layout
+    layout = params.codes
     curves = all_curves(runs)
     first: dict[str, Run] = {}
     for run in runs:
@@ -64,7 +64,7 @@ def draw(
 
 def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[figures.GridPanel]:
     """c1 of every objective, then the other codes of the first, those with a role ahead."""
-    layout = params.codes.layout
+    layout = params.codes
     main = next(iter(first.values()))
     panels = []
     for objective, run in first.items() if layout.categorical else ():

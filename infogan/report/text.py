@@ -139,7 +139,7 @@ def _warnings(runs: list[Run], params: Params, floor: float) -> str:
     """One line for each sign, in any run, that its training went wrong."""
     found = {
         f"{run.objective}-{run.seed}": symptoms(
-            metrics, run.record.get("contingency"), run.grids, params.codes.layout.names, floor
+            metrics, run.record.get("contingency"), run.grids, params.codes.names, floor
         )
         for run, metrics in zip(runs, all_metrics(runs).values(), strict=True)
     }
@@ -174,7 +174,7 @@ def _seed_metrics(data_set: DataSet) -> tuple[str, ...]:
 
 def _information_table(runs: list[Run], params: Params) -> Table:
     """A row for each factor, a column for each categorical code of each run."""
-    names = params.codes.layout.names[: len(params.codes.categorical)]
+    names = params.codes.names[: len(params.codes.categorical)]
     shares = [np.array(run.record["information"]["codes"]) for run in runs]
     header = [f"`{run.objective}-{run.seed}` {name}" for run in runs for name in names]
     rows = [
@@ -185,7 +185,7 @@ def _information_table(runs: list[Run], params: Params) -> Table:
 
 
 def _leakage_table(runs: list[Run], params: Params) -> Table:
-    names = params.codes.layout.names[len(params.codes.categorical) :]
+    names = params.codes.names[len(params.codes.categorical) :]
     rows = [
         (run.objective, str(run.seed), name, *(f"{value:.2f}" for value in row))
         for run in runs

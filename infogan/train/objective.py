@@ -2,13 +2,14 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass
 
 from infogan.base.errors import InfoGANError
 from infogan.base.files import write_file
-from infogan.method.maps import MapLimits
+from infogan.params import Maps
 
 
 @dataclass(frozen=True)
@@ -22,13 +23,18 @@ class Objective:
     generator_learns_bound: bool
     trunk_learns_bound: bool
     categories_from_maps: bool
-    maps: MapLimits  # of fake and of real images
+    maps: Maps  # of fake and of real images
     labels_given: bool  # D judges an image together with its label, and c1 is the fake one's
 
     @property
     def learns_from_real_images(self) -> bool:
         """Whether Q is also trained on real images."""
         return self.lambda_information > 0 or self.lambda_consistency > 0
+
+    def describe(self) -> dict[str, Any]:
+        """Plain values, by name."""
+        values: dict[str, Any] = _ADAPTER.dump_python(self, mode="json")
+        return values
 
 
 _ADAPTER = TypeAdapter(Objective)

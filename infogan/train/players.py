@@ -44,8 +44,8 @@ def make_players(
     """Networks initialised from the seed, on the device, each with its weights and their Adam."""
     generator, discriminator = build_networks(
         table,
-        params.codes.layout,
-        params.networks.options,
+        params.codes,
+        params.networks,
         derive_seed(seed, "initialisation"),
         num_labels,
     )

@@ -6,7 +6,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from infogan.method.codes import CodeLayout, Recognition, sample, split_recognition
+from infogan.method.codes import Recognition, sample, split_recognition
 from infogan.method.losses import (
     bounds,
     discriminator_loss,
@@ -17,7 +17,7 @@ from infogan.method.losses import (
 from infogan.method.maps import random_map
 from infogan.method.networks import Discriminator, Generator
 from infogan.method.runtime import Backend
-from infogan.params import Params
+from infogan.params import CodeLayout, Params
 from infogan.train.objective import Objective
 from infogan.train.players import Players
 
@@ -35,12 +35,11 @@ class Game:
     @property
     def layout(self) -> CodeLayout:
         """Columns of the latents."""
-        return self.params.codes.layout
+        return self.params.codes
 
     def sample_latents(self, rng: torch.Generator) -> Float[Tensor, "batch latent"]:
         """One batch of (z, c) from the prior."""
-        codes = self.params.codes
-        return sample(self.layout, self.params.training.batch_size, codes.noise_prior, rng)
+        return sample(self.layout, self.params.training.batch_size, rng)
 
     def generate(
         self, generator: Generator, latents: Float[Tensor, "batch latent"]

@@ -3,12 +3,13 @@ import torch
 from torch import nn
 
 from benchmarks.operations import forward_multiply_adds, step_multiply_adds
-from infogan.method.codes import CodeLayout
-from infogan.method.networks import TABLES, NetworkOptions
+from infogan.method.networks import TABLES
 from infogan.objectives import OBJECTIVES
+from infogan.params import Networks
+from tests.layouts import code_layout
 
-PAPER = CodeLayout(62, (10,), 2)
-OPTIONS = NetworkOptions(leaky_slope=0.1, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1)
+PAPER = code_layout(62, (10,), 2)
+OPTIONS = Networks(leaky_slope=0.1, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1, width=1.0)
 
 
 def test_each_layer_counts_its_weights_once_per_position():

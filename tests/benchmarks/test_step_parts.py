@@ -54,8 +54,8 @@ def test_the_parts_do_the_multiply_adds_of_a_step(make_params, backend, changes)
     parts = parts_of_step(make_players(TABLES["mnist"], params, 0, backend), game)
     passes = step_multiply_adds(
         TABLES["mnist"],
-        params.codes.layout,
-        params.networks.options,
+        params.codes,
+        params.networks,
         game.objective,
         fresh=params.training.fresh_latents,
     )

@@ -18,9 +18,9 @@ from infogan.evaluate.factor_effects import (
     read_luminance,
 )
 from infogan.judge.regressor import read_factors, train_regressor
-from infogan.method.codes import CodeLayout
 from infogan.method.networks import Generator
 from infogan.params import Judging
+from tests.layouts import code_layout
 from tests.rendered import seeded
 
 FACTORS = (Factor("lean", -0.5, 1.5), rotation("turn"), Factor("size", 20.0, 30.0))
@@ -93,7 +93,7 @@ def test_factors_without_a_code_score_0():
 class Renderer(Generator):
     """A generator that draws heads whose azimuth and light are its two codes."""
 
-    layout = CodeLayout(
+    layout = code_layout(
         noise=len(sample_identities(1, seeded())[0]) + 2, categorical=(), continuous=2
     )
 
@@ -117,9 +117,7 @@ def test_a_generator_whose_codes_are_factors_is_recognised(backend):
     )
     judge = train_regressor(train.images, train.factors, lookup("heads"), options, backend)
     read = partial(read_factors, judge, HEAD_FACTORS)
-    measured = measure_trajectories(
-        Renderer(), read, Renderer.layout, "uniform", 20, VALUES, seeded(3)
-    )
+    measured = measure_trajectories(Renderer(), read, Renderer.layout, 20, VALUES, seeded(3))
     assert measured.shape == (2, 20, 9, 4)
     scores, _ = factor_effects(measured, VALUES, HEAD_FACTORS)
     assert scores["azimuth_spearman"] > 0.9
@@ -137,7 +135,7 @@ def test_a_generator_whose_codes_are_factors_is_recognised(backend):
 class Painter(Generator):
     """A generator that only repeats its latents, in one row of pixels."""
 
-    layout = CodeLayout(noise=1, categorical=(4, 2), continuous=0)
+    layout = code_layout(noise=1, categorical=(4, 2), continuous=0)
 
     def __init__(self):
         nn.Module.__init__(self)
@@ -149,7 +147,7 @@ class Painter(Generator):
 
 def information(read, *factors):
     rng = seeded(2)
-    return category_information(Painter(), read, Painter.layout, "uniform", factors, 4000, rng)
+    return category_information(Painter(), read, Painter.layout, factors, 4000, rng)
 
 
 def test_a_category_that_is_the_factor_gives_all_of_it_away_and_the_other_nothing():

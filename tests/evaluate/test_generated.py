@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from infogan.evaluate.generated import continuous_code_scores, generated_accuracy, generated_frechet
 from infogan.evaluate.morphometrics import SHAPES
 from infogan.judge.judge import Judge
-from infogan.method.codes import CodeLayout
 from infogan.method.networks import Generator
+from tests.layouts import code_layout
 
-LAYOUT = CodeLayout(noise=3, categorical=(10,), continuous=2)
+LAYOUT = code_layout(noise=3, categorical=(10,), continuous=2)
 VALUES = np.linspace(-2, 2, 9)
 
 
@@ -63,7 +63,7 @@ def rng() -> torch.Generator:
 
 def accuracy(draw) -> float:
     judge = FirstRow(10)
-    return generated_accuracy(HandMade(draw), judge, LAYOUT, "uniform", 400, 10, rng())
+    return generated_accuracy(HandMade(draw), judge, LAYOUT, 400, 10, rng())
 
 
 def test_a_category_that_shows_one_digit_whichever_it_is_counts_fully():
@@ -94,7 +94,7 @@ def test_frechet_distance_is_small_for_the_same_images_and_grows_with_a_shift():
 
     def distance(shift: float) -> float:
         generator = HandMade(lambda latents: patterns[: len(latents)] + shift)
-        return generated_frechet(generator, FirstRow(10), LAYOUT, "uniform", patterns, rng())
+        return generated_frechet(generator, FirstRow(10), LAYOUT, patterns, rng())
 
     assert distance(0.0) == pytest.approx(0, abs=1e-6)
     assert distance(0.5) == pytest.approx(0.25 * 28 * 28, rel=1e-3)
@@ -103,7 +103,7 @@ def test_frechet_distance_is_small_for_the_same_images_and_grows_with_a_shift():
 def scores(draw, num_trajectories: int = 4):
     generator = HandMade(draw)
     judge = FirstRow(10)
-    args = (generator, judge, LAYOUT, "uniform", num_trajectories, VALUES, rng())
+    args = (generator, judge, LAYOUT, num_trajectories, VALUES, rng())
     return continuous_code_scores(*args)
 
 

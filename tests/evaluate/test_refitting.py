@@ -29,9 +29,7 @@ def small(make_params):
 
 @pytest.fixture
 def discriminator(small):
-    return build_networks(TABLES["mnist"], small.codes.layout, small.networks.options, seed=0)[
-        1
-    ].eval()
+    return build_networks(TABLES["mnist"], small.codes, small.networks, seed=0)[1].eval()
 
 
 def refit(generator, discriminator, small, backend, num_steps=300):
@@ -41,8 +39,8 @@ def refit(generator, discriminator, small, backend, num_steps=300):
 
 def bound(generator, discriminator, small):
     rng = torch.Generator().manual_seed(2)
-    layout = small.codes.layout
-    return bound_scores(generator, discriminator, layout, "uniform", 2000, rng, learned_std=True)
+    layout = small.codes
+    return bound_scores(generator, discriminator, layout, 2000, rng, learned_std=True)
 
 
 def test_the_bound_of_visible_codes_rises_towards_their_entropy(small, discriminator, backend):
@@ -62,7 +60,7 @@ def test_no_training_finds_codes_that_the_images_do_not_show(small, discriminato
 
 
 def test_the_networks_passed_in_stay_as_they_are(small, backend):
-    networks = build_networks(TABLES["mnist"], small.codes.layout, small.networks.options, seed=0)
+    networks = build_networks(TABLES["mnist"], small.codes, small.networks, seed=0)
     before = [{k: v.clone() for k, v in network.state_dict().items()} for network in networks]
     generator, discriminator = (network.eval() for network in networks)
     refitted = refit(generator, discriminator, small, backend, num_steps=2)

@@ -17,17 +17,12 @@ from infogan.evaluate.sorting import (
     predict_categories,
     recognise_images,
 )
-from infogan.method.codes import CodeLayout, sample
-from infogan.method.networks import (
-    TABLES,
-    DenseMap,
-    Discriminator,
-    NetworkOptions,
-    Table,
-    build_networks,
-)
+from infogan.method.codes import sample
+from infogan.method.networks import TABLES, DenseMap, Discriminator, Table, build_networks
+from infogan.params import Networks
+from tests.layouts import code_layout
 
-LAYOUT = CodeLayout(noise=4, categorical=(5, 3), continuous=2)
+LAYOUT = code_layout(noise=4, categorical=(5, 3), continuous=2)
 NUM_CLASSES = 10
 LABELS = np.repeat(np.arange(NUM_CLASSES), 12)  # 12 images of each class
 ORDER = np.array([3, 7, 0, 9, 5, 1, 8, 2, 6, 4])
@@ -180,7 +175,7 @@ def echo_networks(layout, logit_gains, mean_gains, log_std=0.0):
         generator=(DenseMap(1, dim, norm=False),),
         output=nn.Identity,
     )
-    options = NetworkOptions(leaky_slope=0.1, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1)
+    options = Networks(leaky_slope=0.1, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1, width=1.0)
     generator, discriminator = build_networks(table, layout, options, seed=0)
     read = torch.zeros(layout.recognition_dim, dim)
     row = 0
@@ -199,9 +194,7 @@ def echo_networks(layout, logit_gains, mean_gains, log_std=0.0):
 
 
 def bounds_of(networks, layout, num_samples=20_000, *, learned_std=False, seed=0):
-    return bound_scores(
-        *networks, layout, "uniform", num_samples, seeded(seed), learned_std=learned_std
-    )
+    return bound_scores(*networks, layout, num_samples, seeded(seed), learned_std=learned_std)
 
 
 FIXED_STD = math.log(2) - 0.5 * math.log(2 * math.pi)  # a perfect mean with std 1
@@ -256,10 +249,10 @@ def test_a_learned_std_that_is_right_scores_like_the_fitted_one():
 
 def test_the_fitted_std_is_scored_on_samples_it_was_not_fitted_on():
     # Fitted and scored on the same few samples, the bound would be its closed form exactly.
-    layout = CodeLayout(3, (), 1)
+    layout = code_layout(3, (), 1)
     networks = echo_networks(layout, (), (0.0,))
     for seed in range(3):
-        code = sample(layout, 4, "uniform", seeded(seed))[:, -1]
+        code = sample(layout, 4, seeded(seed))[:, -1]
         std = code[:2].square().mean().sqrt()
         density = torch.distributions.Normal(0, std).log_prob(code[2:])
         expected = (density.mean() + math.log(2)).item()
@@ -271,8 +264,8 @@ def test_the_fitted_std_is_scored_on_samples_it_was_not_fitted_on():
     ("layout", "keys"),
     [
         (LAYOUT, {"bound_cat_nats", "bound_cont_nats", "bound_cont_fitted_nats"}),
-        (CodeLayout(4, (5,), 0), {"bound_cat_nats"}),
-        (CodeLayout(4, (), 3), {"bound_cont_nats", "bound_cont_fitted_nats"}),
+        (code_layout(4, (5,), 0), {"bound_cat_nats"}),
+        (code_layout(4, (), 3), {"bound_cont_nats", "bound_cont_fitted_nats"}),
     ],
     ids=["both kinds", "categorical", "continuous"],
 )
@@ -300,7 +293,7 @@ def test_the_same_stream_gives_the_same_scores():
 
 
 def test_categories_are_qs_most_likely_ones_in_the_images_order():
-    layout = CodeLayout(2, (5, 3), 1)
+    layout = code_layout(2, (5, 3), 1)
     _, discriminator = echo_networks(layout, (1.0, 1.0), (1.0,))
     num = 2 * BATCH_SIZE + 7  # more than two batches
     categories = torch.randint(5, (num,), generator=seeded())
@@ -311,7 +304,7 @@ def test_categories_are_qs_most_likely_ones_in_the_images_order():
 
 
 def test_images_are_brought_to_the_value_range_of_the_networks():
-    layout = CodeLayout(1, (2,), 0)
+    layout = code_layout(1, (2,), 0)
     _, discriminator = echo_networks(layout, (1.0,), ())
     with torch.no_grad():
         # The second category wins where its pixel is above 0.2.
@@ -386,7 +379,7 @@ def test_batch_statistics_change_batch_norm_only(options):
 
 # What Q says of real images.
 
-READ = CodeLayout(noise=4, categorical=(3,), continuous=2)
+READ = code_layout(noise=4, categorical=(3,), continuous=2)
 
 
 class BrightnessReader(Discriminator):

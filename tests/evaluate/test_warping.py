@@ -5,12 +5,15 @@ import torch
 import torch.nn.functional as F
 
 from infogan.evaluate.warping import affine_residual
-from infogan.method.maps import MapLimits, random_map
+from infogan.method.maps import random_map
+from infogan.params import Maps
 
 
 def warped(images, rotation=0.0, shear=0.0, scale=0.0, shift=0.0):
     rng = torch.Generator().manual_seed(3)
-    return random_map(images, MapLimits(rotation, shear, scale, shift), rng)
+    return random_map(
+        images, Maps(rotation=rotation, shear=shear, scale=scale, shift=shift, elastic=0.0), rng
+    )
 
 
 @pytest.fixture

@@ -8,12 +8,13 @@ import torch
 
 from infogan.evaluate.morphometrics import measure_shapes
 from infogan.explore.page import fold_layers, page_facts, write_page
-from infogan.method.codes import CodeLayout, sample, split_recognition
+from infogan.method.codes import sample, split_recognition
 from infogan.method.networks import TABLES, Discriminator, Generator, build_networks
 from stages.explore import named_categories
 from tests.browser import CHROMEDRIVER, CHROMIUM, Browser
+from tests.layouts import code_layout
 
-LAYOUT = CodeLayout(noise=6, categorical=(5, 3), continuous=2)
+LAYOUT = code_layout(noise=6, categorical=(5, 3), continuous=2)
 needs_browser = pytest.mark.skipif(
     not (CHROMEDRIVER and CHROMIUM), reason="needs chromium and chromedriver"
 )
@@ -25,7 +26,7 @@ def trained_networks(table, layout, options) -> tuple[Generator, Discriminator]:
     rng = torch.Generator().manual_seed(1)
     with torch.no_grad():
         for _ in range(20):
-            discriminator(generator(sample(layout, 16, "uniform", rng)))
+            discriminator(generator(sample(layout, 16, rng)))
         for network in (generator, discriminator):
             for parameter in network.parameters():
                 parameter.add_(0.05 * torch.randn(parameter.shape, generator=rng))
@@ -39,7 +40,6 @@ def facts_for(layout, table, noise, **changes):
     categories = [{"label": str(9 - k), "purity": 0.5} for k in range(sum(layout.categorical[:1]))]
     defaults = {
         "title": "A <title> & more",
-        "noise_prior": "uniform",
         "categories": categories,
         "roles": {"c3": "rotation"},
         "limit": 2.0,
@@ -91,7 +91,7 @@ def apply(operation, x):
 @pytest.mark.parametrize("table", ["mnist", "svhn", "faces", "chairs"])
 def test_folded_layers_compute_what_the_networks_do(table, options):
     generator, discriminator = trained_networks(table, LAYOUT, options)
-    latents = sample(LAYOUT, 1, "uniform", torch.Generator().manual_seed(2))
+    latents = sample(LAYOUT, 1, torch.Generator().manual_seed(2))
     with torch.no_grad():
         image = generator(latents)
         output = discriminator(image)[1][0].numpy()
@@ -128,10 +128,10 @@ def browser():
 
 LAYOUTS = {
     "two kinds": LAYOUT,
-    "no categories": CodeLayout(4, (), 3),
-    "categories alone": CodeLayout(4, (4,), 0),
-    "one continuous, no noise": CodeLayout(0, (3,), 1),
-    "five continuous": CodeLayout(3, (), 5),
+    "no categories": code_layout(4, (), 3),
+    "categories alone": code_layout(4, (4,), 0),
+    "one continuous, no noise": code_layout(0, (3,), 1),
+    "five continuous": code_layout(3, (), 5),
 }
 
 
@@ -141,7 +141,7 @@ def page(tmp_path, options, browser):
 
     def open_page(layout=LAYOUT, table="mnist", **changes):
         generator, discriminator = trained_networks(table, layout, options)
-        noise = sample(layout, 8, "uniform", torch.Generator().manual_seed(3))[:, : layout.noise]
+        noise = sample(layout, 8, torch.Generator().manual_seed(3))[:, : layout.noise]
         path = tmp_path / "explorer.html"
         write_page(path, generator, discriminator, facts_for(layout, table, noise, **changes))
         browser.log("browser")
@@ -174,7 +174,7 @@ def displayed(browser):
 @pytest.mark.parametrize("table", ["mnist", "svhn", "chairs"])
 def test_the_same_latents_give_the_same_image_within_two_grey_levels(page, browser, table):
     generator, discriminator = page(table=table)
-    latents = sample(LAYOUT, 100 if table == "mnist" else 10, "uniform", torch.Generator())
+    latents = sample(LAYOUT, 100 if table == "mnist" else 10, torch.Generator())
     with torch.no_grad():
         images = generator(latents)
         output = discriminator(images)[1]

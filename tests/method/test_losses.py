@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from infogan.method.codes import CodeLayout, Recognition, one_hot, sample, split_continuous
+from infogan.method.codes import Recognition, one_hot, sample, split_continuous
 from infogan.method.losses import (
     bounds,
     categorical_bound,
@@ -15,8 +15,9 @@ from infogan.method.losses import (
     inconsistency,
     information,
 )
+from tests.layouts import code_layout
 
-LAYOUT = CodeLayout(noise=4, categorical=(5, 3), continuous=2)
+LAYOUT = code_layout(noise=4, categorical=(5, 3), continuous=2)
 
 
 def seeded(seed=0):
@@ -201,7 +202,7 @@ def random_recognition(layout, num):
 
 
 def test_bounds_sum_over_the_codes():
-    latents = sample(LAYOUT, 13, "uniform", seeded())
+    latents = sample(LAYOUT, 13, seeded())
     q = random_recognition(LAYOUT, 13)
     categorical, continuous = bounds(LAYOUT, latents, q, learned_std=True)
     expected = sum(
@@ -217,7 +218,7 @@ def test_bounds_sum_over_the_codes():
 
 
 def test_bounds_of_a_perfect_q_are_the_entropies_of_the_categorical_codes():
-    latents = sample(LAYOUT, 13, "uniform", seeded())
+    latents = sample(LAYOUT, 13, seeded())
     logits = tuple(100 * latents[:, LAYOUT.categorical_slice(i)] for i in range(2))
     q = Recognition(logits, split_continuous(LAYOUT, latents), torch.full((13, 2), 9.0))
     categorical, continuous = bounds(LAYOUT, latents, q, learned_std=False)
@@ -226,7 +227,7 @@ def test_bounds_of_a_perfect_q_are_the_entropies_of_the_categorical_codes():
 
 
 def test_a_fixed_std_is_1_and_gives_its_output_no_gradient():
-    latents = sample(LAYOUT, 13, "uniform", seeded())
+    latents = sample(LAYOUT, 13, seeded())
     q = random_recognition(LAYOUT, 13)
     q.log_std.requires_grad_()
     q.mean.requires_grad_()
@@ -239,7 +240,7 @@ def test_a_fixed_std_is_1_and_gives_its_output_no_gradient():
 
 
 def test_a_learned_std_is_qs_output():
-    latents = sample(LAYOUT, 13, "uniform", seeded())
+    latents = sample(LAYOUT, 13, seeded())
     q = random_recognition(LAYOUT, 13)
     q.log_std.requires_grad_()
     continuous = bounds(LAYOUT, latents, q, learned_std=True)[1]
@@ -250,9 +251,9 @@ def test_a_learned_std_is_qs_output():
 
 
 @pytest.mark.parametrize("learned_std", [False, True])
-@pytest.mark.parametrize("layout", [CodeLayout(4, (), 3), CodeLayout(4, (5,), 0)], ids=str)
+@pytest.mark.parametrize("layout", [code_layout(4, (), 3), code_layout(4, (5,), 0)], ids=str)
 def test_the_bound_of_codes_that_are_not_there_is_zero(layout, learned_std):
-    latents = sample(layout, 13, "uniform", seeded())
+    latents = sample(layout, 13, seeded())
     categorical, continuous = bounds(
         layout, latents, random_recognition(layout, 13), learned_std=learned_std
     )

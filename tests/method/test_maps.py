@@ -1,13 +1,13 @@
 import math
-from dataclasses import replace
 
 import pytest
 import torch
 
-from infogan.method.maps import MapLimits, random_map
+from infogan.method.maps import random_map
+from infogan.params import Maps
 
-NONE = MapLimits(rotation=0.0, shear=0.0, scale=0.0, shift=0.0)
-ALL = MapLimits(rotation=0.3, shear=0.2, scale=0.1, shift=0.15, elastic=0.05)
+NONE = Maps(rotation=0.0, shear=0.0, scale=0.0, shift=0.0, elastic=0.0)
+ALL = Maps(rotation=0.3, shear=0.2, scale=0.1, shift=0.15, elastic=0.05)
 NUM = 400
 
 
@@ -54,7 +54,7 @@ def test_zero_limits_change_nothing():
 
 
 def test_shift_is_uniform_up_to_its_share_of_half_the_image_along_each_axis():
-    linear, shift = affine_maps(replace(NONE, shift=0.2), height=16, width=24)
+    linear, shift = affine_maps(NONE.model_copy(update={"shift": 0.2}), height=16, width=24)
     assert torch.allclose(linear, torch.eye(2).expand_as(linear), atol=1e-4)
     assert_uniform(shift[:, 0], 0.2)
     assert_uniform(shift[:, 1], 0.2)
@@ -66,7 +66,7 @@ def test_shift_moves_the_pixels_by_what_was_drawn():
     # shifted by less than a pixel or more.
     images = torch.zeros(NUM, 1, 15, 21)
     images[:, 0, 7, 10] = 1.0
-    limits = replace(NONE, shift=0.3)
+    limits = NONE.model_copy(update={"shift": 0.3})
     moved = random_map(images, limits, seeded())[:, 0]
     assert moved.sum(dim=(1, 2)) == pytest.approx(torch.ones(NUM), abs=1e-4)
     _, shift = affine_maps(limits)  # the same draws
@@ -77,7 +77,7 @@ def test_shift_moves_the_pixels_by_what_was_drawn():
 
 
 def test_rotation_is_uniform_up_to_its_limit_and_keeps_lengths():
-    linear, shift = affine_maps(replace(NONE, rotation=0.4))
+    linear, shift = affine_maps(NONE.model_copy(update={"rotation": 0.4}))
     assert torch.allclose(linear @ linear.mT, torch.eye(2).expand_as(linear), atol=1e-3)
     assert torch.allclose(torch.linalg.det(linear), torch.ones(NUM), atol=1e-3)
     assert torch.allclose(shift, torch.zeros(NUM, 2), atol=1e-4)
@@ -85,19 +85,19 @@ def test_rotation_is_uniform_up_to_its_limit_and_keeps_lengths():
 
 
 def test_a_half_turn_is_within_reach():
-    linear, _ = affine_maps(replace(NONE, rotation=math.pi))
+    linear, _ = affine_maps(NONE.model_copy(update={"rotation": math.pi}))
     assert linear[:, 0, 0].min() < -0.99
 
 
 def test_shear_slides_rows_by_the_tangent_of_up_to_its_limit():
-    linear, _ = affine_maps(replace(NONE, shear=0.3))
+    linear, _ = affine_maps(NONE.model_copy(update={"shear": 0.3}))
     assert torch.allclose(linear[:, 0, 0], torch.ones(NUM), atol=1e-4)
     assert torch.allclose(linear[:, 1], torch.tensor([0.0, 1.0]).expand(NUM, 2), atol=1e-4)
     assert_uniform(linear[:, 0, 1].atan(), 0.3)
 
 
 def test_scale_is_relative_and_drawn_for_each_axis():
-    linear, _ = affine_maps(replace(NONE, scale=0.25))
+    linear, _ = affine_maps(NONE.model_copy(update={"scale": 0.25}))
     diagonal = linear.diagonal(dim1=1, dim2=2)
     assert torch.allclose(linear, torch.diag_embed(diagonal), atol=1e-4)
     assert_uniform(diagonal[:, 0] - 1, 0.25)
@@ -113,14 +113,14 @@ def displacements(limits, size, num=NUM):
 
 def test_elastic_moves_the_points_of_a_mesh_each_by_its_own_draw():
     # On 4x4 pixels the mesh is the pixels; at the border zeros from outside would mix in.
-    moved = displacements(replace(NONE, elastic=0.2), 4)[:, :, 1:3, 1:3].flatten(1)
+    moved = displacements(NONE.model_copy(update={"elastic": 0.2}), 4)[:, :, 1:3, 1:3].flatten(1)
     for axis_of_point in moved.T:
         assert_uniform(axis_of_point, 0.2)
     assert (torch.corrcoef(moved.T) - torch.eye(8)).abs().max() < 0.25
 
 
 def test_between_the_points_of_the_mesh_elastic_is_smooth_and_not_affine():
-    moved = displacements(replace(NONE, elastic=0.1), 28)[:, :, 5:-5, 5:-5]
+    moved = displacements(NONE.model_copy(update={"elastic": 0.1}), 28)[:, :, 5:-5, 5:-5]
     assert moved.diff(dim=2).abs().max() < 0.04
     curvature = moved.diff(n=2, dim=2).abs().amax(dim=(1, 2, 3))
     assert (curvature > 1e-3).all()
@@ -128,7 +128,7 @@ def test_between_the_points_of_the_mesh_elastic_is_smooth_and_not_affine():
 
 def test_without_elastic_nothing_more_is_drawn():
     rngs = seeded(), seeded()
-    random_map(torch.zeros(3, 1, 8, 8), replace(ALL, elastic=0.0), rngs[0])
+    random_map(torch.zeros(3, 1, 8, 8), ALL.model_copy(update={"elastic": 0.0}), rngs[0])
     torch.empty(3, 6).uniform_(generator=rngs[1])
     assert torch.equal(rngs[0].get_state(), rngs[1].get_state())
 
@@ -146,7 +146,7 @@ def test_all_channels_of_an_image_are_mapped_alike():
 
 def test_outside_the_image_is_zero():
     images = torch.ones(50, 1, 12, 12)
-    mapped = random_map(images, replace(NONE, shift=1.9), seeded())
+    mapped = random_map(images, NONE.model_copy(update={"shift": 1.9}), seeded())
     assert mapped.flatten(1).min(dim=1).values.median() == 0
     assert mapped.max() <= 1 + 1e-5
 

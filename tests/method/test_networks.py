@@ -5,7 +5,6 @@ import torch
 from torch import nn
 
 from infogan.datasets import lookup, names
-from infogan.method.codes import CodeLayout
 from infogan.method.networks import (
     TABLES,
     Conv,
@@ -14,22 +13,23 @@ from infogan.method.networks import (
     Discriminator,
     FlattenMaps,
     Generator,
-    NetworkOptions,
     ToImageConvTranspose,
     UnflattenMaps,
     Upconv,
     build_networks,
     count_parameters,
 )
+from infogan.params import Networks
+from tests.layouts import code_layout
 
-PAPER = NetworkOptions(leaky_slope=0.01, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1)
-SMALL = CodeLayout(noise=6, categorical=(5, 3), continuous=2)
+PAPER = Networks(leaky_slope=0.01, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1, width=1.0)
+SMALL = code_layout(noise=6, categorical=(5, 3), continuous=2)
 LAYOUTS = {
-    "mnist": CodeLayout(62, (10,), 2),
-    "svhn": CodeLayout(124, (10,) * 4, 4),
-    "celeba": CodeLayout(128, (10,) * 10, 0),
-    "faces": CodeLayout(128, (), 5),
-    "chairs": CodeLayout(128, (20,) * 3, 1),
+    "mnist": code_layout(62, (10,), 2),
+    "svhn": code_layout(124, (10,) * 4, 4),
+    "celeba": code_layout(128, (10,) * 10, 0),
+    "faces": code_layout(128, (), 5),
+    "chairs": code_layout(128, (20,) * 3, 1),
 }
 BY_LAYER = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 NORMS = (nn.BatchNorm1d, nn.BatchNorm2d)
@@ -207,7 +207,7 @@ def test_every_data_set_has_a_table_of_its_shape_and_value_range():
     ("name", "low"), [("mnist", 0), ("svhn", -1), ("celeba", -1), ("faces", 0), ("chairs", 0)]
 )
 def test_images_fill_0_to_1_or_in_colour_minus_1_to_1(name, low, options):
-    wild = replace(options, init_std=2.0)
+    wild = options.model_copy(update={"init_std": 2.0})
     generator, _ = build_networks(TABLES[name], LAYOUTS[name], wild, seed=0)
     images = generator(latents_of(LAYOUTS[name], 7))
     assert low <= images.min() < low + 0.05
@@ -276,7 +276,9 @@ def test_a_stride_1_upconv_is_the_adjoint_of_a_stride_1_conv(options, size):
         generator=(DenseMap(size, 3, norm=False), Upconv(2, stride=1, norm=False)),
         output=nn.Identity,
     )
-    generator, discriminator = build_networks(table, SMALL, replace(options, width=1.0), seed=0)
+    generator, discriminator = build_networks(
+        table, SMALL, options.model_copy(update={"width": 1.0}), seed=0
+    )
     conv = discriminator.trunk[0]
     upconv = next(layer for layer in generator.layers if isinstance(layer, nn.ConvTranspose2d))
     upconv.weight.data = conv.weight.data  # both [3, 2, 4, 4]
@@ -355,7 +357,7 @@ def test_vectors_pass_flattening_as_they_are():
 
 def test_width_scales_every_hidden_layer_and_no_output(options):
     generator, discriminator = build_networks(
-        TABLES["mnist"], LAYOUTS["mnist"], replace(options, width=0.25), seed=0
+        TABLES["mnist"], LAYOUTS["mnist"], options.model_copy(update={"width": 0.25}), seed=0
     )
     outputs = [
         layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
@@ -368,7 +370,7 @@ def test_width_scales_every_hidden_layer_and_no_output(options):
 
 def test_the_narrowest_networks_keep_one_channel(options):
     generator, discriminator = build_networks(
-        TABLES["chairs"], SMALL, replace(options, width=1e-6), seed=0
+        TABLES["chairs"], SMALL, options.model_copy(update={"width": 1e-6}), seed=0
     )
     images = generator(latents_of(SMALL, 3))
     assert images.shape == (3, 1, 64, 64)
@@ -400,7 +402,7 @@ STD = 0.03
 @pytest.fixture(scope="module")
 def initialised():
     """Layers of chairs networks wide enough for statistics."""
-    options = replace(PAPER, init_std=STD, width=0.2)
+    options = PAPER.model_copy(update={"init_std": STD, "width": 0.2})
     networks = build_networks(TABLES["chairs"], LAYOUTS["chairs"], options, seed=0)
     return list(nn.ModuleList(networks).modules())
 

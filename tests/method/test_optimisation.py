@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import nn
 
-from infogan.method.codes import CodeLayout
 from infogan.method.networks import TABLES, build_networks
 from infogan.method.optimisation import MasterWeights
+from tests.layouts import code_layout
 
-LAYOUT = CodeLayout(noise=6, categorical=(5, 3), continuous=2)
+LAYOUT = code_layout(noise=6, categorical=(5, 3), continuous=2)
 PRECISIONS = [torch.float32, torch.bfloat16]
 ADAM = partial(torch.optim.Adam, lr=0.01, betas=(0.5, 0.999), fused=True)
 BY_LAYER = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)

@@ -3,11 +3,12 @@ import pytest
 import torch
 
 from infogan.base.errors import InfoGANError
-from infogan.method.codes import CodeLayout, sample
+from infogan.method.codes import sample
 from infogan.method.traversal import categorical_traversal, continuous_traversal
 from infogan.report.grids import grid_image
+from tests.layouts import code_layout
 
-LAYOUT = CodeLayout(noise=7, categorical=(5, 3), continuous=2)
+LAYOUT = code_layout(noise=7, categorical=(5, 3), continuous=2)
 VALUES = (-2.0, -0.5, 0.0, 2.0)
 
 
@@ -20,20 +21,20 @@ def columns_outside(layout, varied):
 
 
 def test_columns_of_a_categorical_traversal_are_its_categories_in_order():
-    latents = categorical_traversal(LAYOUT, 1, 4, "uniform", seeded())
+    latents = categorical_traversal(LAYOUT, 1, 4, seeded())
     assert latents.shape == (4, 3, 17)
     for row in latents[:, :, LAYOUT.categorical_slice(1)]:
         assert torch.equal(row, torch.eye(3))
 
 
 def test_only_the_varied_categorical_code_changes_within_a_row():
-    latents = categorical_traversal(LAYOUT, 0, 4, "uniform", seeded())
+    latents = categorical_traversal(LAYOUT, 0, 4, seeded())
     others = latents[:, :, columns_outside(LAYOUT, LAYOUT.categorical_slice(0))]
     assert torch.equal(others, others[:, :1].expand_as(others))
 
 
 def test_only_the_varied_continuous_code_changes_within_a_row():
-    latents = continuous_traversal(LAYOUT, 1, VALUES, 3, "normal", seeded())
+    latents = continuous_traversal(LAYOUT, 1, VALUES, 3, seeded())
     column = LAYOUT.continuous_slice.start + 1
     assert torch.equal(latents[:, :, column], torch.tensor(VALUES).expand(3, 4))
     others = latents[:, :, columns_outside(LAYOUT, slice(column, column + 1))]
@@ -41,54 +42,54 @@ def test_only_the_varied_continuous_code_changes_within_a_row():
 
 
 def test_everything_but_the_varied_code_is_one_draw_from_the_prior_per_row():
-    drawn = sample(LAYOUT, 4, "uniform", seeded())
+    drawn = sample(LAYOUT, 4, seeded())
     varied = LAYOUT.categorical_slice(0)
-    latents = categorical_traversal(LAYOUT, 0, 4, "uniform", seeded())
+    latents = categorical_traversal(LAYOUT, 0, 4, seeded())
     others = columns_outside(LAYOUT, varied)
     assert torch.equal(latents[:, 2, others], drawn[:, others])
     column = LAYOUT.continuous_slice.start
-    latents = continuous_traversal(LAYOUT, 0, VALUES, 4, "uniform", seeded())
+    latents = continuous_traversal(LAYOUT, 0, VALUES, 4, seeded())
     others = columns_outside(LAYOUT, slice(column, column + 1))
     assert torch.equal(latents[:, 2, others], drawn[:, others])
 
 
 def test_noise_and_the_fixed_codes_differ_between_rows():
-    latents = continuous_traversal(LAYOUT, 0, VALUES, 6, "uniform", seeded())[:, 0]
+    latents = continuous_traversal(LAYOUT, 0, VALUES, 6, seeded())[:, 0]
     assert len(latents[:, LAYOUT.noise_slice].unique(dim=0)) == 6
     assert len(latents[:, LAYOUT.continuous_slice.start + 1].unique()) == 6
     assert len(latents[:, LAYOUT.categorical_slice(0)].unique(dim=0)) > 1
 
 
 def test_values_may_be_a_tensor():
-    from_tensor = continuous_traversal(LAYOUT, 0, torch.tensor(VALUES), 3, "uniform", seeded())
-    from_tuple = continuous_traversal(LAYOUT, 0, VALUES, 3, "uniform", seeded())
+    from_tensor = continuous_traversal(LAYOUT, 0, torch.tensor(VALUES), 3, seeded())
+    from_tuple = continuous_traversal(LAYOUT, 0, VALUES, 3, seeded())
     assert torch.equal(from_tensor, from_tuple)
 
 
 def test_the_same_random_state_gives_the_same_latents():
-    first, again = (categorical_traversal(LAYOUT, 0, 4, "normal", seeded(3)) for _ in range(2))
+    first, again = (categorical_traversal(LAYOUT, 0, 4, seeded(3)) for _ in range(2))
     assert torch.equal(first, again)
-    assert not torch.equal(first, categorical_traversal(LAYOUT, 0, 4, "normal", seeded(4)))
+    assert not torch.equal(first, categorical_traversal(LAYOUT, 0, 4, seeded(4)))
 
 
 def test_a_layout_without_categorical_codes_varies_its_continuous_codes():
-    layout = CodeLayout(noise=6, categorical=(), continuous=5)
-    latents = continuous_traversal(layout, 4, VALUES, 3, "uniform", seeded())
+    layout = code_layout(noise=6, categorical=(), continuous=5)
+    latents = continuous_traversal(layout, 4, VALUES, 3, seeded())
     assert torch.equal(latents[:, :, 10], torch.tensor(VALUES).expand(3, 4))
 
 
 def test_a_layout_without_continuous_codes_varies_its_categorical_codes():
-    layout = CodeLayout(noise=6, categorical=(4,), continuous=0)
-    latents = categorical_traversal(layout, 0, 3, "uniform", seeded())
+    layout = code_layout(noise=6, categorical=(4,), continuous=0)
+    latents = categorical_traversal(layout, 0, 3, seeded())
     assert torch.equal(latents[:, :, 6:], torch.eye(4).expand(3, 4, 4))
 
 
 @pytest.mark.parametrize("code", [-1, 2])
 def test_a_code_that_the_layout_lacks_is_refused(code):
     with pytest.raises(InfoGANError, match=f"categorical code {code} cannot be varied"):
-        categorical_traversal(LAYOUT, code, 4, "uniform", seeded())
+        categorical_traversal(LAYOUT, code, 4, seeded())
     with pytest.raises(InfoGANError, match=f"continuous code {code} cannot be varied"):
-        continuous_traversal(LAYOUT, code, VALUES, 4, "uniform", seeded())
+        continuous_traversal(LAYOUT, code, VALUES, 4, seeded())
 
 
 def test_grid_places_each_image_at_its_row_and_column():

@@ -16,11 +16,11 @@ def networks(make_params):
     """Networks with running statistics of their own."""
     params = make_params()
     generator, discriminator = build_networks(
-        TABLES["mnist"], params.codes.layout, params.networks.options, seed=3
+        TABLES["mnist"], params.codes, params.networks, seed=3
     )
     rng = torch.Generator().manual_seed(0)
     with torch.no_grad():
-        discriminator(generator(torch.rand(7, params.codes.layout.latent_dim, generator=rng)))
+        discriminator(generator(torch.rand(7, params.codes.latent_dim, generator=rng)))
     return generator, discriminator
 
 
@@ -53,9 +53,7 @@ def test_loading_undoes_saving_bitwise(path, networks, make_params):
 
 def test_a_discriminator_with_a_logit_per_label_is_loaded_as_one(tmp_path, make_params):
     params = make_params()
-    saved = build_networks(
-        TABLES["mnist"], params.codes.layout, params.networks.options, seed=3, num_labels=4
-    )
+    saved = build_networks(TABLES["mnist"], params.codes, params.networks, seed=3, num_labels=4)
     save_weights(tmp_path / "weights.safetensors", *saved, params)
     _, loaded = load_weights(tmp_path / "weights.safetensors", params)
     assert torch.equal(loaded.decision.weight, saved[1].decision.weight)

@@ -124,7 +124,7 @@ def leaves(tree: dict) -> list:
 @pytest.mark.parametrize("changes", LAYOUTS.values(), ids=LAYOUTS.keys())
 def test_every_layout_reaches_the_report(pipeline, make_params, changes):
     folder = pipeline(changes)
-    layout = make_params(TINY | changes).codes.layout
+    layout = make_params(TINY | changes).codes
     metrics = json.loads((folder / "reports" / "metrics.json").read_text())
 
     assert all(math.isfinite(value) for value in leaves(metrics))

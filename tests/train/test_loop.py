@@ -1,6 +1,5 @@
 import copy
 import math
-from dataclasses import replace
 from functools import partial
 from itertools import islice, pairwise
 
@@ -14,11 +13,12 @@ from infogan.base.randomness import random_stream
 from infogan.method.codes import sample
 from infogan.method.film import film_steps
 from infogan.method.losses import inconsistency, information
-from infogan.method.maps import MapLimits, random_map
+from infogan.method.maps import random_map
 from infogan.method.networks import TABLES
 from infogan.method.optimisation import MasterWeights
 from infogan.method.runtime import Backend
 from infogan.objectives import NO_MAPS, OBJECTIVES
+from infogan.params import Maps
 from infogan.train.loop import shuffled_batches, train
 from infogan.train.objective import Objective
 from infogan.train.players import make_players
@@ -27,7 +27,7 @@ from infogan.train.step import Game, real_image_loss, train_step
 
 CPU = torch.device("cpu")
 BATCH = 8
-LIMITS = MapLimits(rotation=0.35, shear=0.5, scale=0.25, shift=0.15, elastic=0.1)
+LIMITS = Maps(rotation=0.35, shear=0.5, scale=0.25, shift=0.15, elastic=0.1)
 
 
 def seeded(seed=0):
@@ -123,7 +123,7 @@ def run(make_params, backend, digit_images):
 
 def reference_bound(params, latents, output):
     """lambda L_I with lambda_disc 0.7 and lambda_cont 0.3, from torch's own losses."""
-    layout = params.codes.layout
+    layout = params.codes
     total, column = 0.0, 0
     for code, size in enumerate(layout.categorical):
         target = latents[:, layout.categorical_slice(code)].argmax(dim=1)
@@ -141,7 +141,7 @@ def reference_step(generator, discriminator, params, real_images, rng, objective
     """One step of both players by plain gradient descent; returns both losses."""
 
     def draw():
-        return sample(params.codes.layout, BATCH, params.codes.noise_prior, rng)
+        return sample(params.codes, BATCH, rng)
 
     def descend(loss, parameters):
         gradients = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
@@ -385,7 +385,7 @@ def test_the_loss_on_real_images_is_added_to_the_loss_of_d_and_q(make_params, ba
 
 def test_with_both_weights_0_real_images_are_not_mapped_and_teach_q_nothing(play):
     first, measures = play(objective_of(), num_steps=2)
-    other = replace(LIMITS, rotation=1.0, shift=0.7)
+    other = LIMITS.model_copy(update={"rotation": 1.0, "shift": 0.7})
     again, same_measures = play(objective_of(limits=other), num_steps=2)
     assert measures == same_measures
     assert same_networks(first.generator, again.generator)
@@ -394,7 +394,9 @@ def test_with_both_weights_0_real_images_are_not_mapped_and_teach_q_nothing(play
 
 def test_the_limits_of_the_maps_reach_the_loss(play):
     first, _ = play(objective_of(consistency=0.9))
-    again, _ = play(objective_of(consistency=0.9, limits=replace(LIMITS, rotation=1.0)))
+    again, _ = play(
+        objective_of(consistency=0.9, limits=LIMITS.model_copy(update={"rotation": 1.0}))
+    )
     assert not same_networks(first.discriminator, again.discriminator)
 
 
@@ -433,7 +435,7 @@ def test_real_images_teach_q_to_sort_them_evenly_and_without_doubt(make_params, 
     )
     players = make_players(TABLES["mnist"], params, 0, backend)
     # 60 steps are too few to learn to see through bent images.
-    objective = objective_of(0.0, 0.0, **REAL, limits=replace(LIMITS, elastic=0.0))
+    objective = objective_of(0.0, 0.0, **REAL, limits=LIMITS.model_copy(update={"elastic": 0.0}))
     game, rng = Game(params, objective, backend), seeded()
     for _ in range(60):
         images = kinds.repeat(8, 1, 1, 1) + 0.1 * torch.rand(16, 1, 28, 28, generator=rng)
@@ -465,7 +467,7 @@ def test_without_a_categorical_code_nothing_is_mapped(make_params, backend):
     game = Game(params, objective_of(**REAL, maps=True), backend)
     rng, expected = seeded(), seeded()
     train_step(make_players(TABLES["mnist"], params, 0, backend), game, real_batch(), rng)
-    sample(params.codes.layout, BATCH, params.codes.noise_prior, expected)
+    sample(params.codes, BATCH, expected)
     assert torch.equal(rng.get_state(), expected.get_state())
 
 
@@ -481,7 +483,7 @@ def test_a_step_draws_latents_twice_when_fresh_and_once_when_reused(
     rng, expected = seeded(), seeded()
     train_step(players, Game(params, objective_of(), backend), real_batch(), rng)
     for _ in range(draws):
-        sample(params.codes.layout, BATCH, params.codes.noise_prior, expected)
+        sample(params.codes, BATCH, expected)
     assert torch.equal(rng.get_state(), expected.get_state())
 
 
@@ -489,7 +491,7 @@ def test_latents_come_from_the_parameters_noise_prior(make_params, backend):
     for prior in ("uniform", "normal"):
         params = make_params({"codes.noise_prior": prior})
         latents = Game(params, objective_of(), backend).sample_latents(seeded())
-        assert torch.equal(latents, sample(params.codes.layout, BATCH, prior, seeded()))
+        assert torch.equal(latents, sample(params.codes, BATCH, seeded()))
 
 
 # Batches.
@@ -854,8 +856,8 @@ def test_a_film_shows_three_draws_in_every_category(make_params, backend, digit_
 
 def test_the_last_frame_is_the_trained_generators(make_params, backend, digit_images):
     trained = film(make_params, backend, digit_images)
-    layout = make_params().codes.layout
-    latents = sample(layout, 3, "uniform", random_stream(0, "film"))
+    layout = make_params().codes
+    latents = sample(layout, 3, random_stream(0, "film"))
     latents[:, layout.categorical_slice(0)] = torch.eye(5)[4]
     with torch.no_grad():
         images = trained.generator.eval()(latents)
@@ -938,8 +940,8 @@ def test_d_is_shown_the_real_labels_and_c1_as_the_fake_ones(make_params, backend
     measured = train_step(played, game, real_batch(), seeded(), real_labels)
 
     generator, discriminator = alike
-    latents = sample(params.codes.layout, BATCH, params.codes.noise_prior, seeded())
-    fake_labels = latents[:, params.codes.layout.categorical_slice(0)].argmax(dim=1)
+    latents = sample(params.codes, BATCH, seeded())
+    fake_labels = latents[:, params.codes.categorical_slice(0)].argmax(dim=1)
     loss = torch.zeros(())
     for images, labels, target in (
         (real_batch(), real_labels, 1.0),
@@ -964,8 +966,8 @@ def test_with_labels_each_category_becomes_its_class(make_params, backend):
     changes = {"num_steps": 150, "training.batch_size": 20, "training.generator_lr": 5e-3}
     trained = train_on_digits(make_params, backend, kinds[labels], "cgan", labels, changes)
     codes = make_params(WITH_LABELS).codes
-    latents = sample(codes.layout, 20, codes.noise_prior, seeded())
-    latents[:, codes.layout.categorical_slice(0)] = torch.eye(10)[torch.arange(20) % 2]
+    latents = sample(codes, 20, seeded())
+    latents[:, codes.categorical_slice(0)] = torch.eye(10)[torch.arange(20) % 2]
     images = trained.generator.eval()(latents).detach()
     left, right = images[..., :14].mean(dim=(1, 2, 3)), images[..., 14:].mean(dim=(1, 2, 3))
     assert ((left > right) == (torch.arange(20) % 2 == 0)).all()

@@ -1,0 +1,22 @@
+"""Code layouts for tests, in one line."""
+
+from typing import Literal
+
+from infogan.params import CodeLayout
+
+
+def code_layout(
+    noise: int,
+    categorical: tuple[int, ...],
+    continuous: int,
+    prior: Literal["uniform", "normal"] = "uniform",
+    std: Literal["fixed", "learned"] = "learned",
+) -> CodeLayout:
+    """`code_layout(62, (10,), 2)`: the paper's on MNIST."""
+    return CodeLayout(
+        noise=noise,
+        noise_prior=prior,
+        categorical=categorical,
+        continuous=continuous,
+        continuous_std=std,
+    )
