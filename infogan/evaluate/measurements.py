@@ -12,7 +12,7 @@ from infogan.base.dataset import DataSet, Factor
 from infogan.base.factors import LUMINANCE
 from infogan.base.images import FactorImages, Split, scale
 from infogan.base.randomness import random_stream
-from infogan.evaluate.bounds import bound_scores, refit_recognition
+from infogan.evaluate.bounds import bound_scores, refit_recognition, with_learned_std
 from infogan.evaluate.effects import Role
 from infogan.evaluate.factor_effects import (
     Read,
@@ -151,14 +151,13 @@ def _measure_bounds(result: Measurements, subject: Subject) -> None:
         layout,
         num_samples,
         subject.stream("bounds"),
-        learned_std=params.codes.learned_std,
     )
     subject.progress("training Q on the frozen generator")
     rng = subject.stream("refit")
     refitted = refit_recognition(
         generator, subject.discriminator, params, params.evaluate.refit_steps, rng, subject.backend
     )
-    scores = bound_scores(generator, refitted, layout, num_samples, rng, learned_std=True)
+    scores = bound_scores(generator, refitted, with_learned_std(layout), num_samples, rng)
     result.metrics |= {
         f"{key.removesuffix('_nats')}_refit_nats": value
         for key, value in scores.items()
