@@ -7,8 +7,7 @@ from typing import Any
 
 from infogan.base.randomness import random_stream
 from infogan.datasets import lookup
-from infogan.evaluate.effects import ROLE_NAMES
-from infogan.evaluate.sorting import UNMATCHED
+from infogan.evaluate.record import ROLE_NAMES, UNMATCHED
 from infogan.explore.page import page_facts, write_page
 from infogan.method.codes import sample
 from infogan.method.weights import load_weights

@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from infogan.evaluate.sorting import BATCH_SIZE
+from infogan.evaluate.subject import Measurements, Subject
 from infogan.method.codes import sample, split_continuous, split_recognition
 from infogan.method.losses import bounds, continuous_bound
 from infogan.method.networks import Discriminator, Generator
@@ -17,6 +18,27 @@ from infogan.method.runtime import Backend
 from infogan.params import CodeLayout, Params
 
 REFIT_BATCH_SIZE = 128
+
+
+def measure(subject: Subject) -> Measurements:
+    """How much Q knows of the codes of fresh generated images, and how much it could know."""
+    generator, params, num = subject.generator, subject.params, subject.num_samples
+    subject.progress("reading the codes of generated images")
+    trained = bound_scores(
+        generator, subject.discriminator, subject.layout, num, subject.stream("bounds")
+    )
+    subject.progress("training Q on the frozen generator")
+    rng = subject.stream("refit")
+    refitted = refit_recognition(
+        generator, subject.discriminator, params, params.evaluate.refit_steps, rng, subject.backend
+    )
+    scores = bound_scores(generator, refitted, with_learned_std(subject.layout), num, rng)
+    refit = {
+        f"{key.removesuffix('_nats')}_refit_nats": value
+        for key, value in scores.items()
+        if "fitted" not in key
+    }
+    return Measurements(trained | refit)
 
 
 def with_learned_std(layout: CodeLayout) -> CodeLayout:
