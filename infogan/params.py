@@ -266,8 +266,9 @@ class _Problem(ValueError):
 MAX_PROBLEMS = 20
 
 
-def load_params(path: Path) -> Params:
+def load_params(path: str | Path) -> Params:
     """Read and check params.yaml; an InfoGANError names file, key, value and what was expected."""
+    path = Path(path)
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
