@@ -6,7 +6,7 @@ Training depends on its own objective's file, so that a new lambda leaves the co
 import argparse
 from pathlib import Path
 
-from infogan.objectives import OBJECTIVES
+from infogan.objectives import OBJECTIVES, check_objectives
 from infogan.params import load_params
 from infogan.train.objective import save_objective
 from stages import run_stage, stage_parser
@@ -15,6 +15,7 @@ from stages import run_stage, stage_parser
 def main(args: argparse.Namespace) -> None:
     """Write `<objective>.json` for every objective there is."""
     params = load_params(args.params)
+    check_objectives(params, args.params)
     for name, resolve in OBJECTIVES.items():
         save_objective(args.out / f"{name}.json", resolve(params))
 
