@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
     data_set = lookup(params.dataset)
     layout = params.codes
     generator, discriminator = load_weights(args.weights, params)
-    record = json.loads(args.measurements.read_text())
+    record = json.loads(args.measurements.read_text(encoding="utf-8"))
     rng = random_stream(args.seed, "explore")
     noise = sample(layout, NUM_NOISE_SAMPLES, rng)[:, layout.noise_slice]
     # Slant and width are measures of the strokes of digits.

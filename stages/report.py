@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
         for objective in params.objectives
         for seed in params.seeds
     ]
-    classifier = json.loads((args.runs / "classifier" / "metrics.json").read_text())
+    classifier = json.loads((args.runs / "classifier" / "metrics.json").read_text(encoding="utf-8"))
     data_set = lookup(params.dataset)
     real_images = load_images(args.data, data_set, "test")[:100].numpy()
     pictures = draw(runs, params, data_set, real_images)

@@ -39,7 +39,7 @@ def _files(module: str) -> list[str]:
 
 def _imports(path: Path) -> list[str]:
     modules = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -38,7 +38,7 @@ def kept_in_git() -> set[Path]:
 
 def anchors(page: Path) -> set[str]:
     """What a link can point at inside a page: its headings, as GitHub names them."""
-    headings = re.findall(r"^#+ (.*)$", page.read_text(), re.MULTILINE)
+    headings = re.findall(r"^#+ (.*)$", page.read_text(encoding="utf-8"), re.MULTILINE)
     return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
 
 

@@ -120,7 +120,7 @@ class Snapshots:
                 return None
             for partial in self.folder.glob(".*.partial"):  # of a process that was killed
                 partial.unlink(missing_ok=True)
-            (self.folder / "identity.json").write_text(_as_text(self.identity))
+            (self.folder / "identity.json").write_text(_as_text(self.identity), encoding="utf-8")
             _drop_oldest(self.folder)
         except OSError as error:
             self.say(f"keeps no snapshots: {error}")
@@ -132,7 +132,7 @@ class Snapshots:
         for folder in sorted(self.folder.parent.glob(f"{self.run}-*")):
             if folder != self.folder and (folder / "snapshot").exists():
                 try:
-                    other = json.loads((folder / "identity.json").read_text())
+                    other = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
                 except (OSError, ValueError):
                     continue  # killed while it wrote this, or done meanwhile
                 self.say(

@@ -398,7 +398,7 @@ def test_a_folder_that_cannot_be_made_is_said_and_training_goes_on(open_snapshot
     assert str(tmp_path / "file") in line
 
 
-def no_space(*arguments):
+def no_space(*arguments, **options):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
