@@ -96,7 +96,7 @@ def main() -> None:
     options.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     options.add_argument("--seeds", type=int, default=5, help="trainings (5)")
     options.add_argument("--jobs", type=int, default=1, help="how many at a time (1)")
-    options.add_argument("--data", type=Path, default=Path("data/mnist"))
+    options.add_argument("--data", type=Path, default=Path("data/packed"))
     options.add_argument("--scratch", type=Path, default=Path(".dvc/tmp/precision"))
     options.add_argument("--out", type=Path, default=Path("benchmarks/precision.md"))
     given = options.parse_args()

@@ -194,7 +194,7 @@ def main() -> None:
         prog="python -m benchmarks.reproducibility", description=__doc__
     )
     options.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options.add_argument("--data", type=Path, default=Path("data/mnist"))
+    options.add_argument("--data", type=Path, default=Path("data/packed"))
     options.add_argument(
         "--steps", type=int, nargs="+", default=[1, 10, 100, 300], help="when to compare"
     )

@@ -101,7 +101,7 @@ def main() -> None:
         prog="python -m benchmarks.time_to_accuracy", description=__doc__
     )
     options.add_argument("--params", type=Path, default=Path("params.yaml"))
-    options.add_argument("--data", type=Path, default=Path("data/mnist"))
+    options.add_argument("--data", type=Path, default=Path("data/packed"))
     options.add_argument("--goal", type=float, default=0.95, help="accuracy to reach (0.95)")
     options.add_argument("--seeds", type=int, default=5, help="trainings (5)")
     options.add_argument("--out", type=Path, default=Path("benchmarks/time_to_accuracy.md"))

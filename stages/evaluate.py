@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     options = stage_parser("Measure one trained run.")
     options.add_argument("--weights", type=Path, required=True, help="weights of the train stage")
     options.add_argument("--classifier", type=Path, required=True, help="weights of the classifier")
-    options.add_argument("--data", type=Path, required=True, help="packed data set: data/mnist")
+    options.add_argument("--data", type=Path, required=True, help="packed data set: data/packed")
     options.add_argument("--seed", type=int, required=True, help="seed of the run")
     options.add_argument("--out", type=Path, required=True, help="folder of the measurements")
     return options

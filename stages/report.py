@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     """The stage's options."""
     options = stage_parser("Write the report from the runs.")
     options.add_argument("--runs", type=Path, required=True, help="folder of all runs")
-    options.add_argument("--data", type=Path, required=True, help="packed data set: data/mnist")
+    options.add_argument("--data", type=Path, required=True, help="packed data set: data/packed")
     options.add_argument("--out", type=Path, required=True, help="folder of the report")
     return options
 
