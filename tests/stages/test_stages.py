@@ -121,6 +121,31 @@ def leaves(tree: dict) -> list:
     ]
 
 
+def test_the_seed_decides_what_is_drawn_and_measured_of_the_same_weights(
+    pipeline, shared, make_params
+):
+    # Weights so large that images differ.
+    folder = pipeline({"objectives": ["gan"], "seeds": [3], "networks.init_std": 0.5})
+    params, weights = folder / "params.yaml", folder / "runs/train/gan-3/weights.safetensors"
+    judge = shared / "classifier" / "weights.safetensors"
+    files = ("runs/traverse/gan-3/c1.npy", "runs/evaluate/gan-3/measurements.json")
+    before = [(folder / file).read_bytes() for file in files]
+    for seed, same in (("3", True), ("4", False)):
+        options = ("--weights", weights, "--seed", seed, "--out")
+        run_stage("traverse", params, *options, folder / "runs/traverse/gan-3")
+        of_data = ("--classifier", judge, "--data", shared / "data")
+        run_stage("evaluate", params, *of_data, *options, folder / "runs/evaluate/gan-3")
+        after = [(folder / file).read_bytes() for file in files]
+        assert [b == a for b, a in zip(before, after, strict=True)] == [same, same]
+
+
+def test_the_test_images_are_those_that_are_counted(pipeline):
+    folder = pipeline({"objectives": ["gan"], "seeds": [3]})
+    record = json.loads((folder / "runs/evaluate/gan-3/measurements.json").read_text())
+    assert sum(map(sum, record["contingency"])) == 360  # of 1,437 training images, 100 fit the map
+    assert len(record["category_to_class"]) == 10
+
+
 @pytest.mark.parametrize("changes", LAYOUTS.values(), ids=LAYOUTS.keys())
 def test_every_layout_reaches_the_report(pipeline, make_params, changes):
     folder = pipeline(changes)

@@ -1,0 +1,159 @@
+"""Which images, halves and statistics a measurement uses: data on which others would tell."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+
+from infogan.base.dataset import DataSet
+from infogan.base.images import Split
+from infogan.evaluate import distance, generated, sorting
+from infogan.evaluate.measurements import MEASUREMENTS, measure_run
+from infogan.evaluate.subject import Subject
+from infogan.judge.judge import untrained_judge
+from infogan.method.networks import TABLES, Discriminator, build_networks
+from tests.evaluate.hand_made import FirstRow, HandMade
+
+NUM_CLASSES, NUM_SAMPLES = 4, 200
+DATA_SET = DataSet(
+    name="corners",
+    image_shape=(1, 28, 28),
+    value_range=(0.0, 1.0),
+    networks="mnist",
+    reader="idx",
+    class_names=("a", "b", "c", "d"),
+)
+
+
+class Corner(Discriminator):
+    """Q names the brightest of the first pixels, after a batch norm that is off by a shift."""
+
+    def __init__(self, layout, shift: Tensor | None = None) -> None:
+        nn.Module.__init__(self)
+        self.layout = layout
+        self.norm = nn.BatchNorm1d(NUM_CLASSES, affine=False).eval()
+        self.unused = nn.Parameter(torch.zeros(1))
+        if shift is not None:
+            self.norm.running_mean.copy_(shift)
+
+    def recognise(self, images: Tensor) -> Tensor:
+        logits = 10 * self.norm(images[:, 0, 0, :NUM_CLASSES])
+        return torch.cat([logits, torch.zeros(len(images), 2)], dim=1)
+
+
+def corners(shown: Tensor) -> Tensor:
+    """Images whose first row says which class they show."""
+    images = torch.zeros(len(shown), 1, 28, 28, dtype=torch.uint8)
+    images[torch.arange(len(shown)), 0, 0, shown] = 255
+    return images
+
+
+@pytest.fixture
+def make_subject(make_params, backend):
+    """A subject with a hand-made Q, G and judge, given the splits."""
+    params = make_params(
+        {"codes.categorical": [NUM_CLASSES], "codes.continuous": 1}
+        | {"evaluate.num_samples": NUM_SAMPLES}
+    )
+
+    def make(train: Split, test: Split, *, shift=None, draw=None, seed=0, judge=None) -> Subject:
+        def show_category(latents: Tensor) -> Tensor:
+            return corners(latents[:, params.codes.categorical_slice(0)].argmax(1)) / 255
+
+        return Subject(
+            HandMade(draw or show_category),
+            Corner(params.codes, shift),
+            judge or FirstRow(NUM_CLASSES),
+            DATA_SET,
+            params,
+            seed,
+            backend,
+            train,
+            test,
+            lambda text: None,
+        )
+
+    return make
+
+
+def split(num: int, turned: int = 0) -> Split:
+    """Images of all classes, their labels turned on by some classes."""
+    shown = torch.arange(num) % NUM_CLASSES
+    return Split(corners(shown), ((shown + turned) % NUM_CLASSES).to(torch.uint8))
+
+
+def test_the_map_is_fitted_on_training_images_and_scored_on_test_images(make_subject):
+    # A map fitted on the test images would be right on all of them.
+    found = sorting.measure(make_subject(split(80, turned=1), split(48, turned=2)))
+    assert found.metrics["accuracy_matched"] == found.metrics["accuracy_majority"] == 0
+    assert found.metrics["nmi"] == pytest.approx(1)
+    assert found.category_to_class == [1, 2, 3, 0]
+    assert np.array(found.contingency).sum() == 48
+    assert found.contingency[0][2] == 12
+
+
+def test_the_map_is_fitted_on_the_first_training_images(make_subject):
+    later = split(NUM_SAMPLES, turned=3)
+    train = Split(*(torch.cat(pair) for pair in zip(split(NUM_SAMPLES), later, later, strict=True)))
+    assert train.images.shape[0] == 3 * NUM_SAMPLES
+    found = sorting.measure(make_subject(train, split(48)))
+    assert found.metrics["accuracy_matched"] == 1
+
+
+def test_both_conventions_of_batch_norm_are_measured_each_under_its_name(make_subject):
+    # Running means that favour class 0 by more than an image can: Q sees nothing else.
+    shift = torch.tensor([-100.0, 0.0, 0.0, 0.0])
+    metrics = sorting.measure(make_subject(split(80), split(48), shift=shift)).metrics
+    assert metrics["accuracy_matched"] == pytest.approx(1 / NUM_CLASSES)
+    assert metrics["accuracy_matched_batch_statistics"] == 1
+    assert metrics["nmi"] == pytest.approx(0, abs=1e-9)
+    assert metrics["nmi_batch_statistics"] == pytest.approx(1)
+
+
+def test_the_category_of_a_generated_image_is_scored_on_images_that_fitted_no_map(make_subject):
+    drawn = 0
+
+    def turned_with_time(latents: Tensor) -> Tensor:
+        nonlocal drawn
+        turned = drawn // NUM_SAMPLES
+        drawn += len(latents)
+        shown = latents[:, -1 - NUM_CLASSES : -1].argmax(1)
+        return corners((shown + turned) % NUM_CLASSES) / 255
+
+    subject = make_subject(split(80), split(48), draw=turned_with_time)
+    assert generated.measure(subject).metrics["accuracy_generated"] == 0
+    assert drawn == 2 * NUM_SAMPLES
+
+
+def test_the_frechet_distance_is_that_to_training_images(make_subject):
+    same = split(NUM_SAMPLES)
+    dark = Split(same.images // 5, same.labels)
+    judge = untrained_judge(DATA_SET).eval()
+    to_same, to_dark = (
+        distance.measure(make_subject(*splits, judge=judge)).metrics["frechet_classifier"]
+        for splits in ((same, dark), (dark, same))
+    )
+    assert to_same < to_dark / 10
+
+
+def test_every_measurement_draws_from_the_runs_seed(make_params, backend):
+    params = make_params({"codes.categorical": [NUM_CLASSES], "evaluate.num_samples": 100})
+    networks = build_networks(TABLES["mnist"], params.codes, params.networks, seed=0)
+    for network in networks:
+        network.eval()
+    judge = untrained_judge(DATA_SET).eval()
+
+    def measured(seed: int) -> dict[str, float]:
+        rest = (params, seed, backend, split(80), split(48), lambda text: None)
+        return measure_run(Subject(*networks, judge, DATA_SET, *rest))["metrics"]
+
+    first, again, other = measured(0), measured(0), measured(1)
+    assert first == again
+    drawn = ("bound_cat_nats", "bound_cont_fitted_nats", "bound_cat_refit_nats")
+    for name in (*drawn, "luminance_share", "frechet_classifier"):
+        assert first[name] != other[name], name
+
+
+def test_every_measurement_is_listed_once():
+    names = [measure.__module__ for measure in MEASUREMENTS]
+    assert len(set(names)) == len(names) == 7
