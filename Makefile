@@ -44,17 +44,13 @@ test: $(READY)
 
 # The whole pipeline on scikit-learn's small digits, as a temporary experiment.
 demo: $(READY)
-	$(RUN) dvc exp run --temp --force --name demo $(DEMO)
+	$(RUN) sh -c 'flags=$$(python -m stages.preset demo --flags) && \
+		dvc --wait-for-lock exp run --temp --force --name demo $$flags'
 	rm -rf demo && mkdir demo
 	git archive "$$(git for-each-ref --sort=-creatordate --count=1 --format='%(refname)' \
 		'refs/exps/*/*/demo')" reports | tar -x -C demo
 	@echo "The demo's report is demo/reports/index.html."
 	@echo "Few steps on small digits: expect a glimpse, not a result."
-
-# Half as wide, and faster learning than the paper's, so that digits appear within 600 steps.
-DEMO := -S dataset=digits -S num_steps=600 -S networks.width=0.5 -S networks.init_std=0.03 \
-	-S training.batch_size=64 -S training.generator_lr=0.002 -S training.discriminator_lr=0.0004 \
-	-S classifier.num_epochs=20 -S evaluate.num_samples=1000 -S evaluate.num_trajectories=20 -S evaluate.refit_steps=50
 
 # Resolve the newest versions that pyproject.toml allows.
 lock: $(READY)

@@ -7,7 +7,6 @@ the code, the data and the weights that its numbers come from.
 import io
 import json
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from PIL import Image
 from infogan.base.errors import InfoGANError
 from infogan.datasets import lookup
 from infogan.objectives import INFOGAN_ALONE
+from infogan.params import parse_params
 from infogan.report.grids import grid_image
 from infogan.report.pictures import category_order
 from infogan.report.tables import convergence
@@ -158,13 +158,10 @@ def load_records(folder: Path) -> list[Record]:
 
 def _parameters_of(text: str) -> dict[str, Any]:
     """The parameters in the text of a params.yaml; none where it is of another time's kind."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "params.yaml")
-        path.write_text(text)
-        try:
-            return flat_parameters(path)
-        except InfoGANError:
-            return {}
+    try:
+        return flat_parameters(parse_params(text, "params.yaml"))
+    except InfoGANError:
+        return {}
 
 
 def _newest(repository: Path, name: str) -> str | None:
