@@ -66,7 +66,7 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
     run = f"{experiment.objective}-{experiment.seed}"
     files = DVCFileSystem(str(repository), rev=revision)
     parameters = _parameters_of(files.read_text("params.yaml"))
-    if not _same(parameters, experiment):
+    if not same_parameters(parameters, experiment.parameters):
         return False
     measurements = json.loads(files.read_text(f"runs/evaluate/{run}/measurements.json"))
     lock = yaml.safe_load(files.read_text("dvc.lock"))["stages"]
@@ -113,21 +113,20 @@ def is_on_record(experiment: Experiment, folder: Path) -> bool:
         contents = json.loads((folder / experiment.name / "record.json").read_text())
     except (OSError, ValueError):
         return False
-    return _same(contents.get("parameters", {}), experiment)
+    return same_parameters(contents.get("parameters", {}), experiment.parameters)
 
 
-def _same(recorded: dict[str, Any], experiment: Experiment) -> bool:
-    """Whether parameters are equal, but for those that the experiment's objective does not read.
+def same_parameters(recorded: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether parameters are equal, but for those that the one objective does not read.
 
     One that came after the record counts as off.
     """
-    unread = () if experiment.objective == "infogan" else INFOGAN_ALONE
+    unread = () if wanted["objectives"] == ["infogan"] else INFOGAN_ALONE
 
     def read(parameters: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in parameters.items() if key.split(".")[0] not in unread}
 
-    wanted = read(experiment.parameters)
-    return read(recorded) == {k: v for k, v in wanted.items() if k in recorded or v}
+    return read(recorded) == {k: v for k, v in read(wanted).items() if k in recorded or v}
 
 
 def load_records(folder: Path) -> list[Record]:
