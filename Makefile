@@ -4,29 +4,24 @@
 PYTHON ?= python3
 VENV := .venv
 READY := $(VENV)/.ready
-RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH"
+# With `exec`, so that on Ctrl-C make waits until what runs has let go of DVC's locks.
+RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" exec
+DVC := $(RUN) dvc --wait-for-lock
 UV := uv==0.13.9
 
 # Run what has changed since the last run; all of it on a fresh clone. `dvc repro` alone does the
 # same one stage at a time; here the trainings run side by side, and then the evaluations, which on
 # few cores is faster.
 repro: $(READY)
-	$(RUN) dvc repro download objectives classifier
-	$(RUN) sh -c '$(call SIDE_BY_SIDE,train)'
-	$(RUN) sh -c '$(call SIDE_BY_SIDE,evaluate)'
-	$(RUN) dvc repro
-
-# The cores are shared out; with more runs than cores, each has one and the rest wait.
-SIDE_BY_SIDE = \
-	runs=$$(dvc stage list --name-only | grep "^$(1)@"); \
-	share=$$(($$(nproc) / $$(echo "$$runs" | wc -l))); \
-	echo "$$runs" | OMP_NUM_THREADS=$$((share > 1 ? share : 1)) \
-		xargs -P "$$(nproc)" -n 1 dvc --wait-for-lock repro --single-item
+	$(DVC) repro download objectives classifier
+	$(RUN) python -m stages.side_by_side train
+	$(RUN) python -m stages.side_by_side evaluate
+	$(DVC) repro
 
 # The replication study: every recipe of study/experiments.yaml over its seeds, and the report.
 study: $(READY)
-	$(RUN) dvc repro download objectives classifier
-	$(RUN) python -m study run --jobs "$$(nproc)"
+	$(DVC) repro download objectives classifier
+	$(RUN) python -m study run
 
 # Two states of the results side by side: `make compare A=main B=name` writes one web page. Each is a
 # Git revision, the name of an experiment, or `workspace` for what lies here.
@@ -45,17 +40,13 @@ test: $(READY)
 
 # The whole pipeline on scikit-learn's small digits, as a temporary experiment.
 demo: $(READY)
-	$(RUN) dvc exp run --temp --force --name demo $(DEMO)
+	$(RUN) sh -c 'flags=$$(python -m stages.preset demo --flags) && \
+		exec dvc --wait-for-lock exp run --temp --force --name demo $$flags'
 	rm -rf demo && mkdir demo
 	git archive "$$(git for-each-ref --sort=-creatordate --count=1 --format='%(refname)' \
 		'refs/exps/*/*/demo')" reports | tar -x -C demo
 	@echo "The demo's report is demo/reports/index.html."
 	@echo "Few steps on small digits: expect a glimpse, not a result."
-
-# Half as wide, and faster learning than the paper's, so that digits appear within 600 steps.
-DEMO := -S dataset=digits -S num_steps=600 -S networks.width=0.5 -S networks.init_std=0.03 \
-	-S training.batch_size=64 -S training.generator_lr=0.002 -S training.discriminator_lr=0.0004 \
-	-S classifier.num_epochs=20 -S evaluate.num_samples=1000 -S evaluate.num_trajectories=20 -S evaluate.refit_steps=50
 
 # Resolve the newest versions that pyproject.toml allows.
 lock: $(READY)

@@ -128,7 +128,7 @@ def _layout(text: str, rng: random.Random) -> str:
         ("noise_prior", rng.choice(("uniform", "normal"))),
         ("continuous_std", rng.choice(("fixed", "learned"))),
     ):
-        text = re.sub(rf"(?m)^  {key}:.*$", f"  {key}: {value}", text, count=1)
+        text = re.sub(rf"(?m)^  {key}:.*$(\n  - .*)*", f"  {key}: {value}", text, count=1)
     return text
 
 
@@ -283,6 +283,8 @@ def _replace_value(text: str, rng: random.Random, value: str) -> str:
     if places:
         index = rng.choice(places)
         lines[index] = f"{lines[index].partition(':')[0]}: {value}"
+        while lines[index + 1 :] and lines[index + 1].lstrip().startswith("- "):
+            del lines[index + 1]  # the list that stood there
     return "\n".join(lines)
 
 

@@ -62,7 +62,7 @@ class Setting:
 
     def params(self) -> Params:
         """The preset with this setting's values."""
-        values = load_params(Path(self.preset)).model_dump()
+        values = load_params(Path("params.yaml"), Path(self.preset)).model_dump()
         values["training"] |= {"batch_size": self.batch_size, "held_out_images": 0}
         if self.categories:
             values["codes"]["categorical"] = [self.categories]

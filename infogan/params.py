@@ -1,7 +1,8 @@
 """The typed, frozen model of params.yaml.
 
-Every key is required and none is unknown: a file that loads is complete. YAML is read by the rules
-of YAML 1.2, as DVC writes it, so `1e-05` is a number and `yes` a string.
+Every key is required and none is unknown: a file that loads is complete, alone or with the few
+values of a preset on it. YAML is read by the rules of YAML 1.2, as DVC writes it, so `1e-05` is a
+number and `yes` a string.
 """
 
 import math
@@ -260,16 +261,38 @@ class _Problem(ValueError):
 MAX_PROBLEMS = 20
 
 
-def load_params(path: str | Path) -> Params:
-    """Read and check params.yaml; an InfoGANError names file, key, value and what was expected."""
-    path = Path(path)
+def load_params(path: str | Path, preset: str | Path | None = None) -> Params:
+    """Read and check params.yaml, with the values of a preset in place of its own.
+
+    An InfoGANError names file, key, value and what was expected.
+    """
+    values, where = _read(Path(path)), str(path)
+    if preset is not None:
+        values, where = _merged(values, _read(Path(preset))), f"{preset} on {path}"
+    return _checked(values, where)
+
+
+def parse_params(text: str, where: str) -> Params:
+    """As `load_params`, from the text of a params.yaml; errors name it as `where` says."""
+    return _checked(_parse(where, text), where)
+
+
+def _read(path: Path) -> dict[Any, Any]:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InfoGANError(f"{path}: cannot be read ({error}); restore it from Git") from error
-    values = _parse(path, text)
-    if not isinstance(values, dict):
-        raise InfoGANError(f"{path}: expected a mapping of parameters")
+    return _parse(str(path), text)
+
+
+def _merged(values: Any, changes: Any) -> Any:
+    """`changes` over `values`, section by section; what does not fit is left to the check."""
+    if not isinstance(values, dict) or not isinstance(changes, dict):
+        return changes
+    return values | {key: _merged(values.get(key), value) for key, value in changes.items()}
+
+
+def _checked(values: dict[Any, Any], where: str) -> Params:
     try:
         return Params.model_validate(values)
     except ValidationError as error:
@@ -277,24 +300,27 @@ def load_params(path: str | Path) -> Params:
         problems = [_describe(detail) for detail in details[:MAX_PROBLEMS]]
         if len(details) > MAX_PROBLEMS:
             problems.append(f"and {len(details) - MAX_PROBLEMS} more")
-        raise InfoGANError(f"{path}: {'; '.join(problems)}") from error
+        raise InfoGANError(f"{where}: {'; '.join(problems)}") from error
 
 
-def _parse(path: Path, text: str) -> Any:
+def _parse(where: str, text: str) -> dict[Any, Any]:
     """The values of a YAML document."""
     line = 1
     try:
         loader = _Loader(text)
         try:
-            return loader.get_single_data()
+            values = loader.get_single_data()
         finally:
             line = loader.line + 1
             loader.dispose()
     except RecursionError as error:
-        raise InfoGANError(f"{path}: not valid YAML: nested too deeply in line {line}") from error
+        raise InfoGANError(f"{where}: not valid YAML: nested too deeply in line {line}") from error
     except yaml.YAMLError as error:
         reason = " ".join(str(error).split())[:300]
-        raise InfoGANError(f"{path}: not valid YAML: {reason}") from error
+        raise InfoGANError(f"{where}: not valid YAML: {reason}") from error
+    if not isinstance(values, dict):
+        raise InfoGANError(f"{where}: expected a mapping of parameters")
+    return values
 
 
 def _describe(detail: ErrorDetails) -> str:
@@ -306,7 +332,7 @@ def _describe(detail: ErrorDetails) -> str:
         key, value = cause.key, cause.value
     match detail["type"]:
         case "missing":
-            return f"{key}: missing; add it (presets/ and Git history hold complete files)"
+            return f"{key}: missing; add it (Git history holds complete files)"
         case "extra_forbidden":
             return f"{key}: unknown parameter; remove it or correct its name"
         case "too_short":

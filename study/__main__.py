@@ -4,25 +4,22 @@
 """
 
 import argparse
-import os
 import subprocess
-import sys
 from pathlib import Path
 
+from infogan.base.cores import usable_cores
 from infogan.base.errors import InfoGANError, end_in_one_line
 from infogan.base.files import write_file
 from infogan.report.figure_files import save_png, save_svg
+from stages.side_by_side import DVC, share_cores, side_by_side
 from study import report
 from study.experiments import Experiment, Recipe, experiments, load_recipes
 from study.records import collect, load_records
-from study.side_by_side import side_by_side
 
 RECIPES = Path("study/experiments.yaml")
 RECORDS = Path("reports/study")
 README = Path("README.md")
 LOGS = Path(".dvc/tmp/study")
-# At once, or once another DVC process has let go of its lock.
-DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
 # DVC says so when an experiment has its own copy of the project.
 UNDER_WAY = "Reproducing experiment"
 
@@ -35,8 +32,7 @@ def run(chosen: list[Experiment], jobs: int) -> list[str]:
     missing = [one for one in chosen if not collect(one, Path("."), RECORDS)]
     free_names({one.name for one in missing})
     print(f"study: {len(missing)} experiments to run, {len(chosen) - len(missing)} on record")
-    # Trainings that share cores slow each other down many times over.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    share_cores(jobs)
     by_name = {one.name: one for one in missing}
     commands = {
         one.name: [*DVC, "exp", "run", "--temp", "--name", one.name, *one.options]
@@ -90,8 +86,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m study", description=__doc__)
     parser.add_argument("task", choices=("run", "collect", "report"))
     parser.add_argument("recipes", nargs="*", help="some recipes only; all without")
-    parser.add_argument("--jobs", type=int, default=2, help="experiments at a time")
+    parser.add_argument(
+        "--jobs", type=int, default=usable_cores(), help="experiments at a time; one per core"
+    )
     args = parser.parse_args()
+    if args.jobs < 1:
+        parser.error("--jobs: expected at least 1")
     recipes = load_recipes(RECIPES)
     unknown = set(args.recipes) - recipes.keys()
     if unknown:

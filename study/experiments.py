@@ -1,6 +1,5 @@
 """The study's experiments, read from experiments.yaml, as overrides of params.yaml."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -9,11 +8,12 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infogan.base.errors import InfoGANError
-from infogan.params import load_params
+from infogan.params import Params, load_params
+from stages.preset import flags, flat
 
 
 class Recipe(BaseModel):
-    """One way to train, measured over seeds: a complete preset, and what is set besides.
+    """One way to train, measured over seeds: params.yaml, a preset on it, and what is set besides.
 
     Its part of the report: `main`, where recipes stand side by side; `data`, our default on another
     data set; `factors`, another experiment of the paper's, on data whose factors are known;
@@ -23,7 +23,7 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     about: str
-    preset: Path = Path("params.yaml")
+    preset: Path | None = None
     objective: str = "infogan"
     set: dict[str, Any] = {}
     part: Literal["main", "data", "factors", "ablation"] = "main"
@@ -52,11 +52,7 @@ class Experiment:
     @property
     def options(self) -> list[str]:
         """The overrides as `dvc exp run` takes them."""
-        options = []
-        for key, value in self.overrides.items():
-            text = value if isinstance(value, str) else json.dumps(value)
-            options += ["-S", f"{key}={text}"]
-        return options
+        return flags(self.overrides)
 
 
 def load_recipes(path: Path) -> dict[str, Recipe]:
@@ -71,13 +67,13 @@ def load_recipes(path: Path) -> dict[str, Recipe]:
 
 def experiments(recipes: dict[str, Recipe], base: Path) -> list[Experiment]:
     """All experiments: seeds first, so that every recipe has some results early."""
-    complete = {name: _parameters(recipe) for name, recipe in recipes.items()}
+    complete = {name: _parameters(recipe, base) for name, recipe in recipes.items()}
     found = [
         (position, name, seed)
         for name, recipe in recipes.items()
         for position, seed in enumerate(recipe.seeds)
     ]
-    before = flat_parameters(base)
+    before = flat_parameters(load_params(base))
     result = []
     for _, name, seed in sorted(found, key=lambda entry: entry[0]):
         own = complete[name] | {"seeds": [seed], "objectives": [recipes[name].objective]}
@@ -86,20 +82,14 @@ def experiments(recipes: dict[str, Recipe], base: Path) -> list[Experiment]:
     return result
 
 
-def _parameters(recipe: Recipe) -> dict[str, Any]:
-    values = flat_parameters(recipe.preset)
+def _parameters(recipe: Recipe, base: Path) -> dict[str, Any]:
+    values = flat_parameters(load_params(base, recipe.preset))
     unknown = recipe.set.keys() - values.keys()
     if unknown:
         raise InfoGANError(f"{recipe.about}: unknown parameters {', '.join(sorted(unknown))}")
     return values | recipe.set
 
 
-def flat_parameters(path: Path) -> dict[str, Any]:
-    """All values of a parameter file by dotted name, but where a run computes."""
-    flat: dict[str, Any] = {}
-    for key, value in load_params(path).model_dump(mode="json", exclude={"runtime"}).items():
-        if isinstance(value, dict):
-            flat |= {f"{key}.{name}": inner for name, inner in value.items()}
-        else:
-            flat[key] = value
-    return flat
+def flat_parameters(params: Params) -> dict[str, Any]:
+    """All values by dotted name, but where a run computes."""
+    return flat(params.model_dump(mode="json", exclude={"runtime"}))

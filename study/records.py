@@ -7,7 +7,6 @@ the code, the data and the weights that its numbers come from.
 import io
 import json
 import subprocess
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from PIL import Image
 from infogan.base.errors import InfoGANError
 from infogan.datasets import lookup
 from infogan.objectives import INFOGAN_ALONE
+from infogan.params import parse_params
 from infogan.report.grids import grid_image
 from infogan.report.pictures import category_order
 from infogan.report.tables import convergence
@@ -66,7 +66,7 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
     run = f"{experiment.objective}-{experiment.seed}"
     files = DVCFileSystem(str(repository), rev=revision)
     parameters = _parameters_of(files.read_text("params.yaml"))
-    if not _same(parameters, experiment):
+    if not same_parameters(parameters, experiment.parameters):
         return False
     measurements = json.loads(files.read_text(f"runs/evaluate/{run}/measurements.json"))
     lock = yaml.safe_load(files.read_text("dvc.lock"))["stages"]
@@ -115,21 +115,20 @@ def is_on_record(experiment: Experiment, folder: Path) -> bool:
         )
     except (OSError, ValueError):
         return False
-    return _same(contents.get("parameters", {}), experiment)
+    return same_parameters(contents.get("parameters", {}), experiment.parameters)
 
 
-def _same(recorded: dict[str, Any], experiment: Experiment) -> bool:
-    """Whether parameters are equal, but for those that the experiment's objective does not read.
+def same_parameters(recorded: dict[str, Any], wanted: dict[str, Any]) -> bool:
+    """Whether parameters are equal, but for those that the one objective does not read.
 
     One that came after the record counts as off.
     """
-    unread = () if experiment.objective == "infogan" else INFOGAN_ALONE
+    unread = () if wanted["objectives"] == ["infogan"] else INFOGAN_ALONE
 
     def read(parameters: dict[str, Any]) -> dict[str, Any]:
         return {key: value for key, value in parameters.items() if key.split(".")[0] not in unread}
 
-    wanted = read(experiment.parameters)
-    return read(recorded) == {k: v for k, v in wanted.items() if k in recorded or v}
+    return read(recorded) == {k: v for k, v in read(wanted).items() if k in recorded or v}
 
 
 def load_records(folder: Path) -> list[Record]:
@@ -160,13 +159,10 @@ def load_records(folder: Path) -> list[Record]:
 
 def _parameters_of(text: str) -> dict[str, Any]:
     """The parameters in the text of a params.yaml; none where it is of another time's kind."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "params.yaml")
-        path.write_text(text, encoding="utf-8")
-        try:
-            return flat_parameters(path)
-        except InfoGANError:
-            return {}
+    try:
+        return flat_parameters(parse_params(text, "params.yaml"))
+    except InfoGANError:
+        return {}
 
 
 def _newest(repository: Path, name: str) -> str | None:

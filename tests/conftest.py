@@ -44,6 +44,11 @@ def one_thread() -> None:
     torch.set_num_threads(1)
 
 
+def load_preset(name: str) -> Params:
+    """The repository's params.yaml with one of its presets."""
+    return load_params(REPOSITORY / "params.yaml", REPOSITORY / "presets" / f"{name}.yaml")
+
+
 @pytest.fixture(scope="session")
 def params() -> Params:
     """The repository's params.yaml."""

@@ -1,192 +1,176 @@
-"""Two states of the results, in a small repository of their own."""
+"""Two states of the results, in a project that is a subfolder of a small repository."""
 
 import json
 import os
 import re
 import subprocess
 import sys
-from io import BytesIO
+from pathlib import Path
 
+import pandas as pd
 import pytest
-import yaml
-from PIL import Image
 
-from compare.page import comparison_page, num_differing
-from compare.revisions import flat, read_results, resolve
+from compare.__main__ import comparison_page, read_state
 from infogan.base.errors import InfoGANError
+from study.records import Record
 from tests.imports import ROOT
 
-PARAMETERS = {"seeds": [0], "lambda_cont": 0.1, "codes": {"noise": 62}}
-METRICS = {"infogan": {"nmi": 0.5, "accuracy_matched": 0.25, "settling_step": 220.0}}
-
-
-def png(shade: int) -> bytes:
-    encoded = BytesIO()
-    Image.new("L", (3, 2), shade).save(encoded, format="png")
-    return encoded.getvalue()
+PARAMETERS = {"lambda_cont": 0.1, "lr": 1e-05, "codes": {"noise": 62}, "seeds": [0]}
 
 
 @pytest.fixture
-def git(tmp_path):
-    """Runs a Git command in the repository, and gives what it prints."""
-    settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+def git(tmp_path, monkeypatch):
+    """Runs a Git command in the project, which is where we are."""
+    (tmp_path / "project").mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
     for role in ("AUTHOR", "COMMITTER"):
-        settings |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.org"}
+        monkeypatch.setenv(f"GIT_{role}_NAME", "A")
+        monkeypatch.setenv(f"GIT_{role}_EMAIL", "a@example.org")
 
     def run(*arguments: str) -> str:
-        command = ["git", *arguments]
-        environment = os.environ | settings
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-        )
+        done = subprocess.run(["git", *arguments], capture_output=True, text=True, check=True)
         return done.stdout.strip()
 
-    run("init", "-q", "-b", "main")
+    run("init", "-q", "-b", "main", "..")
     return run
 
 
-@pytest.fixture
-def write(tmp_path):
-    """Writes a state of the results into the workspace."""
-
-    def write_results(metrics: dict, parameters: dict, pictures: dict[str, bytes]) -> None:
-        figures = tmp_path / "reports" / "figures"
-        figures.mkdir(parents=True, exist_ok=True)
-        for path in figures.iterdir():
-            path.unlink()
-        for name, data in pictures.items():
-            (figures / f"{name}.png").write_bytes(data)
-        (tmp_path / "reports" / "metrics.json").write_text(json.dumps(metrics))
-        (tmp_path / "reports" / "curves.csv").write_text(
-            "step,infogan_bound_cat_nats\n20,0.5\n40,2.25\n"
-        )
-        (tmp_path / "params.yaml").write_text(yaml.safe_dump(parameters))
-
-    return write_results
+def write(metrics: dict, parameters: dict, figures: dict[str, bytes]) -> None:
+    folder = Path("reports", "figures")
+    folder.mkdir(parents=True, exist_ok=True)
+    for path in folder.iterdir():
+        path.unlink()
+    for name, data in figures.items():
+        (folder / f"{name}.png").write_bytes(data)
+    Path("reports", "metrics.json").write_text(json.dumps(metrics), encoding="utf-8")
+    Path("params.yaml").write_text(
+        json.dumps(parameters).replace("1e-05", "1e-5"), encoding="utf-8"
+    )
 
 
-@pytest.fixture
-def repository(tmp_path, git, write):
-    """`main`; an experiment `higher` based on it; and an older one of the same name."""
-    write(METRICS, PARAMETERS, {"figure_1": png(0), "film": png(9), "samples": png(7)})
+@pytest.fixture(autouse=True)
+def repository(git):
+    """`main`, and an experiment `higher` based on it."""
+    write(
+        {"infogan": {"nmi": 0.5, "same": 3, "ari": 0.25}}, PARAMETERS, {"film": b"1", "one": b"2"}
+    )
     git("add", "-A")
     git("commit", "-q", "-m", "State")
     base = git("rev-parse", "HEAD")
-    changed = {"infogan": {"nmi": 0.75, "nmi_std": 0.125, "settling_step": 120.0, "ari": 1.0}}
-    write(
-        changed,
-        PARAMETERS | {"seeds": [0, 1], "lambda_cont": "3e-1"},
-        {"figure_1": png(1), "figure_2": png(2), "samples": png(7)},
-    )
+    changed = {"infogan": {"nmi": 0.75, "same": 3, "fid": 220.0}, "gan": {"nmi": 0.5}}
+    write(changed, PARAMETERS | {"lambda_cont": 0.3, "runtime": {"threads": 2}}, {"film": b"3"})
     git("add", "-A")
-    tree = git("write-tree")
-    experiment = git("commit-tree", tree, "-p", base, "-m", "Experiment")
+    experiment = git("commit-tree", git("write-tree"), "-p", base, "-m", "Experiment")
     git("update-ref", f"refs/exps/{base[:2]}/{base[2:]}/higher", experiment)
-    other = git("commit-tree", git("rev-parse", f"{base}^{{tree}}"), "-m", "Of another base")
-    git("update-ref", f"refs/exps/ab/{'c' * 38}/higher", other)
     git("reset", "-q", "--hard", base)
-    return tmp_path
 
 
-def page(repository, before, after):
-    return comparison_page(read_results(repository, before), read_results(repository, after))
+def record(seed: int, nmi: float, changes: dict) -> Record:
+    flat = {"lambda_cont": 0.1, "lr": 1e-05, "codes.noise": 62, "seeds": [seed]}
+    parameters = flat | {"objectives": ["infogan"]} | changes
+    return Record("ours", seed, {"nmi": nmi}, {"parameters": parameters}, pd.DataFrame(), Path())
 
 
-def row(text, name):
-    """The text of the cells of a table's row."""
-    cells = next(line for line in text.splitlines() if f"<code>{name}</code></th>" in line)
-    return [re.sub("<[^>]*>", "", cell.split("</div>")[0]) for cell in cells.split("<div>")[1:]]
+def page(records: tuple[Record, ...] = ()) -> str:
+    return comparison_page(read_state("main"), read_state("higher"), list(records))
 
 
-def test_metrics_stand_side_by_side_with_their_difference(repository):
-    text = page(repository, "main", "higher")
-    assert row(text, "nmi")[:3] == ["0.500", "0.750 ± 0.125", "+0.250"]
-    steps = ["220", "120", "\N{MINUS SIGN}100"]
-    assert row(text, "settling_<wbr>step")[:3] == steps
+def row(text: str, name: str) -> list[str]:
+    """The cells of a table's row, bold as `**`."""
+    line = next(line for line in text.splitlines() if f"<code>{name}</code></th>" in line)
+    cells = [cell.split("</div>")[0] for cell in line.split("<div>")[1:]]
+    return [re.sub("<[^>]*>", "", re.sub("</?strong>", "**", cell)) for cell in cells]
 
 
-def test_a_metric_that_only_one_has_is_shown_as_such(repository):
-    text = page(repository, "main", "higher")
-    assert row(text, "ari")[:3] == ["-", "1.000", "only in higher"]
-    assert row(text, "accuracy_<wbr>matched")[:3] == ["0.250", "-", "only in main"]
+def test_metrics_that_differ_stand_beside_each_other_with_their_difference():
+    text = page()
+    assert row(text, "infogan.nmi")[:4] == ["0.500", "0.750", "+0.25", "-"]
+    assert row(text, "infogan.ari")[:3] == ["0.250", "-", "-"]
+    assert row(text, "infogan.fid")[:3] == ["-", "220", "-"]
+    assert row(text, "gan.nmi")[:3] == ["-", "0.500", "-"]
+    assert "infogan.same" not in text
 
 
-def test_only_parameters_that_differ_are_listed_and_text_that_is_a_number_is_one(repository):
-    text = page(repository, "main", "higher")
+@pytest.mark.parametrize(
+    ("values", "changes", "expected"),
+    [
+        ((0.4, 0.5, 0.6), {}, ["**+0.25**", "0.1"]),
+        ((0.3, 0.5, 0.7), {}, ["+0.25", "0.2"]),
+        ((0.4, 0.5, 0.6), {"lambda_cont": 0.3}, ["**+0.25**", "0.1"]),
+        ((0.4, 0.5, 0.6), {"lambda_cont": 0.7}, ["+0.25", "-"]),
+        ((0.4, 0.5, 0.6), {"objectives": ["gan"]}, ["+0.25", "-"]),
+        ((0.4,), {}, ["+0.25", "-"]),
+    ],
+)
+def test_a_difference_is_bold_beyond_two_spreads_of_the_studys_seeds(values, changes, expected):
+    records = [record(seed, value, changes) for seed, value in enumerate(values)]
+    assert row(page(tuple(records)), "infogan.nmi")[2:4] == expected
+
+
+def test_of_two_recipes_the_larger_spread_counts():
+    first = [record(seed, value, {}) for seed, value in enumerate((0.4, 0.5, 0.6))]
+    second = [record(seed, v, {"lambda_cont": 0.3}) for seed, v in enumerate((0.3, 0.5, 0.7))]
+    assert row(page((*first, *second)), "infogan.nmi")[2:4] == ["+0.25", "0.2"]
+
+
+def test_only_parameters_that_differ_are_listed():
+    text = page()
     assert row(text, "lambda_<wbr>cont") == ["0.1", "0.3"]
-    assert row(text, "seeds") == ["[0]", "[0, 1]"]
+    assert row(text, "runtime.threads") == ["null", "2"]
     assert "codes.noise" not in text
-    assert flat({"a": {"b": "1e-05"}, "c": "auto"}) == {"a.b": 1e-05, "c": "auto"}
+    assert read_state("main").parameters["lr"] == 1e-05
 
 
-def test_pictures_stand_side_by_side_and_a_missing_one_is_shown_as_such(repository):
-    text = page(repository, "main", "higher")
-    assert text.count('class="pair"') == 3
-    assert "<strong>samples</strong>, main and higher, the same" in text
-    assert "No figure_2 in main" in text
-    assert "No film in higher" in text
-    order = [text.index(f"<strong>{name}</strong>") for name in ("figure_1", "figure_2", "film")]
-    assert order == sorted(order)
-
-
-def test_the_page_is_one_file_with_the_curves_of_both(repository):
-    text = page(repository, "main", "higher")
-    assert "data:image/svg+xml;base64," in text
-    assert 'src="data:image' in text
+def test_figures_stand_side_by_side_in_one_file_and_a_missing_one_is_shown_as_such():
+    text = page()
+    assert text.count('class="pair"') == 2
+    assert "data:image/png;base64,MQ==" in text
+    assert "data:image/png;base64,Mw==" in text
+    assert "No one in higher" in text
     assert 'src="figures' not in text
     assert "https:" not in text
 
 
-def test_the_workspace_counts_whether_committed_or_not(repository, write):
-    assert num_differing(*(read_results(repository, name) for name in ("HEAD", "workspace"))) == (
-        *(0, 0),
-    )
-    write({"infogan": {"nmi": 0.5}}, PARAMETERS | {"codes": {"noise": 3}}, {})
-    states = [read_results(repository, name) for name in ("HEAD", "workspace")]
-    assert num_differing(*states) == (1, 2)
-    assert "No film in workspace" in comparison_page(*states)
+def test_the_workspace_counts_whether_committed_or_not():
+    assert read_state("workspace")[1:] == read_state("HEAD")[1:]
+    write({"infogan": {"nmi": 0.5}}, PARAMETERS, {})
+    assert read_state("workspace").figures == {}
 
 
-def test_of_two_experiments_of_a_name_that_of_the_present_commit_counts(repository, git):
-    own = resolve(repository, "higher")
-    assert git("log", "-1", "--format=%s", own) == "Experiment"
+@pytest.mark.parametrize(
+    ("path", "text", "problem"),
+    [
+        ("reports/metrics.json", "<<<<<<< HEAD", "damaged"),
+        ("params.yaml", "a: [", "damaged"),
+        ("reports/metrics.json", None, "workspace has no reports/metrics.json"),
+    ],
+)
+def test_results_that_cannot_be_read_are_named(path, text, problem):
+    Path(path).unlink()
+    if text:
+        Path(path).write_text(text, encoding="utf-8")
+    with pytest.raises(InfoGANError, match=problem):
+        read_state("workspace")
 
 
-def test_an_unknown_name_is_refused_in_one_line_that_says_what_there_is(repository):
-    with pytest.raises(InfoGANError) as refused:
-        read_results(repository, "hihger")
-    assert str(refused.value) == (
-        "no revision or experiment 'hihger'; there are experiments higher; branches main; "
-        "workspace, what lies here"
-    )
+def test_gits_own_reason_is_given_in_one_line(monkeypatch):
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    with pytest.raises(InfoGANError, match="detected dubious ownership") as refused:
+        read_state("HEAD")
+    assert "\n" not in str(refused.value)
 
 
-def test_a_revision_without_results_is_named(repository, git):
-    git("rm", "-q", "reports/metrics.json")
-    git("commit", "-q", "-m", "No results")
-    with pytest.raises(InfoGANError, match=r"main has no reports/metrics.json"):
-        read_results(repository, "main")
-
-
-def test_results_that_cannot_be_read_are_named(repository):
-    (repository / "reports" / "metrics.json").write_text("<<<<<<< HEAD")
-    with pytest.raises(InfoGANError, match=r"workspace: reports/metrics.json is not JSON"):
-        read_results(repository, "workspace")
-
-
-def test_the_command_writes_a_page_named_after_both_and_an_error_is_one_line(repository):
+def test_the_command_writes_a_page_named_after_both_and_an_error_is_one_line():
     def run(*names: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "compare", *names]
         environment = os.environ | {"PYTHONPATH": str(ROOT)}
-        return subprocess.run(
-            command, cwd=repository, env=environment, capture_output=True, text=True, check=False
-        )
+        command = [sys.executable, "-m", "compare", *names]
+        return subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
 
-    done = run("main", "higher")
-    path = repository / "comparisons" / "main-higher.html"
-    assert "comparisons/main-higher.html; 2 parameters and 4 metrics differ" in done.stdout
-    assert "<h1>Compared: main and higher</h1>" in path.read_text()
+    assert run("main", "higher").stdout == "compare: comparisons/main-higher.html\n"
+    text = Path("comparisons", "main-higher.html").read_text(encoding="utf-8")
+    assert "<h1>Compared: main and higher</h1>" in text
     failed = run("main", "no/such")
     assert failed.returncode == 1
     assert failed.stderr.count("\n") == 1
-    assert failed.stderr.startswith("error: no revision or experiment 'no/such'")
+    assert failed.stderr.startswith("error: unknown Git revision 'no/such', nor experiment")

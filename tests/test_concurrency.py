@@ -59,15 +59,29 @@ def test_two_trainings_side_by_side_leave_what_each_leaves_alone(
     run, folder, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    commands = [("dvc", "--wait-for-lock", "repro", "-s", f"train@{name}") for name in TRAININGS]
-    with ThreadPoolExecutor(2) as pool:
-        outputs = list(pool.map(lambda command: run(*command), commands))
-    assert all("Running stage 'train@" in output for output in outputs)
+    output = run("python", "-m", "stages.side_by_side", "train")
     for name in TRAININGS:
+        assert f"Running stage 'train@{name}'" in output
+        assert f"{name}  10/10" in output
         assert contents(folder / "runs" / "train" / name) == trained_alone(folder, tmp_path, name)
-    again = run("dvc", "repro", "-s", *(f"train@{name}" for name in TRAININGS))
-    assert "Data and pipelines are up to date" in again
+    assert "Running" not in run("python", "-m", "stages.side_by_side", "train")
     commit(run)
+
+
+def test_a_stage_without_a_matrix_is_refused_and_one_that_fails_is_named(run, folder):
+    output = run("python", "-m", "stages.side_by_side", "download", fails=True)
+    assert output == "error: dvc.yaml: no stage download with a matrix\n"
+    source = folder / "stages" / "traverse.py"
+    text = source.read_text()
+    source.write_text("raise SystemExit('no such thing')")
+    output = run("python", "-m", "stages.side_by_side", "traverse", fails=True)
+    source.write_text(text)
+    assert "no such thing" in output
+    last = output.splitlines()[-1]
+    assert last.startswith("error: traverse@")
+    assert all(f"traverse@{name}" in last for name in TRAININGS)
+    assert last.endswith(": failed; the cause stands above")
+    assert run("git", "status", "--porcelain") == ""
 
 
 def test_a_reader_of_live_metrics_never_finds_half_a_file(run, folder):

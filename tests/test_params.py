@@ -1,19 +1,19 @@
 import re
 
 import pytest
+import yaml
 from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from infogan.base.errors import InfoGANError
 from infogan.params import Networks, load_params
-from tests.conftest import REPOSITORY
+from stages.preset import flat
+from tests.conftest import REPOSITORY, load_preset
 from tests.layouts import code_layout
 
 ORIGINAL = (REPOSITORY / "params.yaml").read_text()
-# All but that of our default on other data.
-PRESETS = [
-    path for path in sorted((REPOSITORY / "presets").iterdir()) if path.stem != "fashion_mnist"
-]
+PRESETS = sorted(path.stem for path in (REPOSITORY / "presets").iterdir())
+OURS = ("demo", "fashion_mnist")
 
 
 def edited(key, line):
@@ -21,7 +21,7 @@ def edited(key, line):
     *sections, name = key.split(".")
     start = rf"^{sections[0]}:.*\n(?:(?: .*)?\n)*?  " if sections else "^"
     text, count = re.subn(
-        rf"(?m)({start}){name}:.*\n", lambda found: found[1] + line, ORIGINAL, count=1
+        rf"(?m)({start}){name}:.*\n(?: *- .*\n)*", lambda found: found[1] + line, ORIGINAL, count=1
     )
     assert count == 1, key
     return text
@@ -82,15 +82,23 @@ def test_the_repositorys_file_loads_with_the_papers_mnist_codes(params):
 
 @pytest.mark.parametrize("name", ["paper", "release"])
 def test_a_preset_of_mnist_keeps_the_papers_lambdas(name):
-    preset = load_params(REPOSITORY / "presets" / f"{name}.yaml")
+    preset = load_preset(name)
     assert (preset.lambda_disc, preset.lambda_cont) == (1.0, 1.0)
 
 
-@pytest.mark.parametrize("path", PRESETS, ids=[path.stem for path in PRESETS])
-def test_a_preset_of_the_papers_has_none_of_our_additions(path):
-    preset = load_params(path)
+@pytest.mark.parametrize("name", [name for name in PRESETS if name not in OURS])
+def test_a_preset_of_the_papers_has_none_of_our_additions(name):
+    preset = load_preset(name)
     assert (preset.lambda_information, preset.lambda_consistency) == (0.0, 0.0)
     assert preset.training.fresh_latents
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_a_preset_says_what_differs_from_the_repositorys_file_and_no_more(params, name):
+    before, after = (flat(one.model_dump(mode="json")) for one in (params, load_preset(name)))
+    text = (REPOSITORY / "presets" / f"{name}.yaml").read_text()
+    said = flat(yaml.safe_load(text))
+    assert said == {key: value for key, value in after.items() if value != before[key]}
 
 
 def test_network_options_are_the_sections_values(load):
@@ -153,12 +161,12 @@ def test_a_number_reads_the_same_however_it_is_written(load, text, number):
 @pytest.mark.parametrize("number", [1e-05, 2.5e-7, 1e20, 0.1])
 def test_what_dvc_writes_reads_as_the_same_number(tmp_path, number):
     # DVC changes a parameter by loading and dumping the file with ruamel.yaml.
-    yaml = YAML()
-    values = yaml.load(ORIGINAL)
+    ruamel = YAML()
+    values = ruamel.load(ORIGINAL)
     values["lambda_cont"] = number
     values["training"]["generator_lr"] = number
     path = tmp_path / "params.yaml"
-    yaml.dump(values, path)
+    ruamel.dump(values, path)
     written = load_params(path)
     assert written.lambda_cont == number
     assert written.training.generator_lr == number
@@ -401,6 +409,36 @@ def test_a_file_that_is_no_mapping_is_refused(refusal, text):
 @pytest.mark.parametrize("key", ["1", "null", '"two\\nlines"'])
 def test_a_strange_key_is_refused(refusal, key):
     refusal(f"{ORIGINAL}\n{key}: 3\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("num_stepz: 3", "num_stepz: unknown parameter"),
+        ("codes: {nois: 3}", "codes.nois: unknown parameter"),
+        ("new: {noise: 3}", "new: unknown parameter"),
+        ("num_steps: {a: 3}", "num_steps: expected a valid integer"),
+        ("seeds: {a: 3}", "seeds: expected a valid list"),
+        ("codes: 3", "codes = 3: expected a valid dictionary"),
+        ("codes:", "codes = None: expected a valid dictionary"),
+        ("num_steps: 0", "num_steps = 0: expected"),
+    ],
+)
+def test_a_preset_that_does_not_fit_is_refused_with_its_name(tmp_path, text, problem):
+    preset = tmp_path / "odd.yaml"
+    preset.write_text(text)
+    with pytest.raises(InfoGANError) as refused:
+        load_params(REPOSITORY / "params.yaml", preset)
+    assert str(refused.value).startswith(f"{preset} on {REPOSITORY}/params.yaml: {problem}")
+
+
+def test_a_preset_that_is_not_yaml_is_refused_with_its_name_alone(tmp_path):
+    preset = tmp_path / "odd.yaml"
+    for text in ("a: [", "- 3"):
+        preset.write_text(text)
+        with pytest.raises(InfoGANError) as refused:
+            load_params(REPOSITORY / "params.yaml", preset)
+        assert str(refused.value).startswith(f"{preset}: ")
 
 
 def test_an_absent_file_is_refused_by_name(tmp_path):

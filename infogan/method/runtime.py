@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import torch
 
+from infogan.base.cores import threads_asked, usable_cores
 from infogan.base.errors import InfoGANError
 from infogan.params import Runtime
 
@@ -41,8 +42,9 @@ class Backend:
 def resolve(runtime: Runtime) -> Backend:
     """Choose device, precision and threads, and set torch to deterministic algorithms.
 
-    `auto` is the GPU if there is one; bfloat16 where the hardware multiplies it natively; all
-    cores. Raises InfoGANError for a GPU that is not there.
+    `auto` is the GPU if there is one; bfloat16 where the hardware multiplies it natively; torch's
+    own number of threads, which OMP_NUM_THREADS sets, else no more than there are usable cores.
+    Raises InfoGANError for a GPU that is not there, and for an OMP_NUM_THREADS that is no number.
     """
     has_gpu = torch.cuda.is_available()
     if runtime.device == "cuda" and not has_gpu:
@@ -50,6 +52,8 @@ def resolve(runtime: Runtime) -> Backend:
     device = torch.device("cuda" if has_gpu and runtime.device != "cpu" else "cpu")
     if runtime.threads != "auto":
         torch.set_num_threads(runtime.threads)
+    elif threads_asked() is None:
+        torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     # cuBLAS is deterministic only with a workspace of fixed size.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True)

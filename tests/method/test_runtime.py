@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 
+from infogan.base.cores import usable_cores
 from infogan.base.errors import InfoGANError
 from infogan.method.runtime import Backend, resolve
 from infogan.params import Runtime
@@ -39,9 +40,25 @@ def test_the_asked_device_precision_and_threads_are_used():
     assert torch.get_num_threads() == 3
 
 
-def test_automatic_threads_are_torchs_own():
+def test_automatic_threads_are_torchs_own_where_they_are_asked_for(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
     torch.set_num_threads(5)
     assert resolve(runtime(threads="auto")).threads == 5
+
+
+def test_automatic_threads_are_no_more_than_usable_cores(monkeypatch):
+    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
+    torch.set_num_threads(500)
+    assert resolve(runtime(threads="auto")).threads == usable_cores()
+    torch.set_num_threads(1)
+    assert resolve(runtime(threads="auto")).threads == 1
+
+
+def test_a_number_of_threads_that_openmp_would_ignore_is_refused(monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "many")
+    with pytest.raises(InfoGANError, match="OMP_NUM_THREADS = 'many'"):
+        resolve(runtime(threads="auto"))
+    assert resolve(runtime(threads=3)).threads == 3
 
 
 def test_the_automatic_device_is_the_gpu_if_there_is_one():

@@ -22,6 +22,7 @@ from study.report import (
     table,
     tiles,
 )
+from tests.conftest import load_preset
 from tests.imports import ROOT
 
 BASE = ROOT / "params.yaml"
@@ -52,14 +53,12 @@ def test_a_recipe_with_a_preset_becomes_exactly_that_preset(tmp_path):
             tmp_path, f"it: {{about: x, preset: {ROOT}/presets/{preset}.yaml, seeds: [3]}}"
         )
         (experiment,) = experiments(recipes, BASE)
-        expected = load_params(ROOT / "presets" / f"{preset}.yaml").model_copy(
-            update={"seeds": [3], "objectives": ["infogan"]}
-        )
+        expected = load_preset(preset).model_copy(update={"seeds": [3], "objectives": ["infogan"]})
         assert apply(experiment.overrides) == expected
 
 
 def test_the_default_changes_nothing_but_seed_and_objective(tmp_path):
-    recipes = write_recipes(tmp_path, f"it: {{about: x, preset: {BASE}, seeds: [7]}}")
+    recipes = write_recipes(tmp_path, "it: {about: x, seeds: [7]}")
     (experiment,) = experiments(recipes, BASE)
     assert experiment.overrides == {"seeds": [7], "objectives": ["infogan"]}
     assert experiment.name == "it-7"
@@ -69,7 +68,7 @@ def test_the_default_changes_nothing_but_seed_and_objective(tmp_path):
 def test_what_is_set_comes_on_top_of_the_preset(tmp_path):
     recipes = write_recipes(
         tmp_path,
-        f"it: {{about: x, preset: {BASE}, set: {{codes.noise: 5, lambda_cont: 0.25}}, seeds: [0]}}",
+        "it: {about: x, set: {codes.noise: 5, lambda_cont: 0.25}, seeds: [0]}",
     )
     (experiment,) = experiments(recipes, BASE)
     assert experiment.overrides["codes.noise"] == 5
@@ -79,8 +78,7 @@ def test_what_is_set_comes_on_top_of_the_preset(tmp_path):
 def test_the_first_seed_of_every_recipe_comes_before_any_second(tmp_path):
     recipes = write_recipes(
         tmp_path,
-        f"a: {{about: x, preset: {BASE}, seeds: [4, 2]}}\n"
-        f"b: {{about: y, preset: {BASE}, objective: gan, seeds: [0, 1]}}",
+        "a: {about: x, seeds: [4, 2]}\nb: {about: y, objective: gan, seeds: [0, 1]}",
     )
     names = [experiment.name for experiment in experiments(recipes, BASE)]
     assert names == ["a-4", "b-0", "a-2", "b-1"]
@@ -97,9 +95,7 @@ def test_a_file_that_lists_no_recipes_is_refused_in_one_line(tmp_path, text):
 
 
 def test_an_unknown_parameter_is_refused_by_name(tmp_path):
-    recipes = write_recipes(
-        tmp_path, f"a: {{about: x, preset: {BASE}, set: {{lamda: 1}}, seeds: [0]}}"
-    )
+    recipes = write_recipes(tmp_path, "a: {about: x, set: {lamda: 1}, seeds: [0]}")
     with pytest.raises(InfoGANError, match="unknown parameters lamda"):
         experiments(recipes, BASE)
 
@@ -260,7 +256,7 @@ def test_tiles_undo_the_grid(tmp_path):
 
 
 def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path):
-    text = f"it: {{about: x, preset: {BASE}, set: {{lambda_information: 0.0}}, seeds: [0]}}"
+    text = "it: {about: x, set: {lambda_information: 0.0}, seeds: [0]}"
     (experiment,) = experiments(write_recipes(tmp_path, text), BASE)
     assert not is_on_record(experiment, tmp_path)
     (tmp_path / "it-0").mkdir()
@@ -279,9 +275,9 @@ def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path):
 
 
 def test_a_controls_record_counts_whatever_infogan_alone_reads(tmp_path):
-    text = f"""
-    control: {{about: x, preset: {BASE}, objective: gan, seeds: [0]}}
-    method: {{about: x, preset: {BASE}, seeds: [0]}}
+    text = """
+    control: {about: x, objective: gan, seeds: [0]}
+    method: {about: x, seeds: [0]}
     """
     for experiment in experiments(write_recipes(tmp_path, text), BASE):
         folder = tmp_path / experiment.name

@@ -4,7 +4,9 @@ import subprocess
 import sys
 import time
 
-from study.side_by_side import side_by_side
+import pytest
+
+from stages.side_by_side import share_cores, side_by_side
 from tests.imports import ROOT
 
 
@@ -63,6 +65,26 @@ def test_one_that_fails_before_it_is_under_way_stops_no_other(tmp_path):
     assert (tmp_path / "bad.log").read_text() == "no such thing\n"
 
 
+def test_without_logs_they_write_to_the_terminal_while_they_run(tmp_path, capfd):
+    commands = {name: script(f"print('under way', {name!r})") for name in "ab"}
+    for name, ended_well in side_by_side(commands, 1):
+        assert ended_well
+        assert capfd.readouterr().out == f"under way {name}\n"
+
+
+@pytest.mark.parametrize(
+    ("asked", "parts", "threads", "jobs"),
+    [("", 1, 8, 1), ("", 2, 4, 2), ("", 3, 2, 4), ("", 8, 1, 8), ("", 20, 1, 8), ("3", 2, 3, 2)],
+)
+def test_the_cores_are_shared_out_unless_threads_are_asked_for(
+    monkeypatch, asked, parts, threads, jobs
+):
+    monkeypatch.setattr("stages.side_by_side.usable_cores", lambda: 8)
+    monkeypatch.setenv("OMP_NUM_THREADS", asked)
+    assert share_cores(parts) == jobs
+    assert os.environ["OMP_NUM_THREADS"] == str(threads)
+
+
 def test_no_commands_are_nothing_to_do(tmp_path):
     assert list(side_by_side({}, 2, tmp_path, "under way")) == []
 
@@ -80,7 +102,7 @@ except KeyboardInterrupt:
 INTERRUPTED = """
 import sys
 from pathlib import Path
-from study.side_by_side import side_by_side
+from stages.side_by_side import side_by_side
 command = [sys.executable, "-u", "-c", sys.argv[2]]
 list(side_by_side({"one": command, "two": command}, 1, Path(sys.argv[1]), "under way"))
 """

@@ -1,0 +1,120 @@
+"""Run a stage for all objectives and seeds at once: `python -m stages.side_by_side train`.
+
+What runs side by side shares the cores out: trainings that share cores slow each other down many
+times over. There is no `dvc queue` here: a worker of dvc-task 0.40 that is about to end still
+accepts what is queued in that moment, and drops it; the queue then calls it running for ever.
+"""
+
+import argparse
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from infogan.base.cores import threads_asked, usable_cores
+from infogan.base.errors import InfoGANError, end_in_one_line
+
+# At once, or once another DVC process has let go of its lock.
+DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
+SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def main() -> None:
+    """Run what has changed of a stage, and say what failed."""
+    parser = argparse.ArgumentParser(prog="python -m stages.side_by_side", description=__doc__)
+    parser.add_argument("stage", help="a stage of dvc.yaml with a matrix")
+    args = parser.parse_args()
+    try:
+        failed = run(args.stage)
+    except KeyboardInterrupt:
+        raise InfoGANError("interrupted; the same command goes on from here") from None
+    if failed:
+        raise InfoGANError(f"{', '.join(failed)}: failed; the cause stands above")
+
+
+def run(stage: str) -> list[str]:
+    """Reproduce the stage for each entry of its matrix; returns what failed."""
+    listed = subprocess.run([*DVC, "stage", "list", "--name-only"], stdout=subprocess.PIPE)
+    if listed.returncode:
+        raise InfoGANError("dvc stage list: failed; the cause stands above")
+    names = [name for name in listed.stdout.decode().split() if name.startswith(f"{stage}@")]
+    if not names:
+        raise InfoGANError(f"dvc.yaml: no stage {stage} with a matrix")
+    jobs = share_cores(len(names))
+    commands = {name: [*DVC, "repro", "--single-item", name] for name in names}
+    return [name for name, ended_well in side_by_side(commands, jobs) if not ended_well]
+
+
+def share_cores(parts: int) -> int:
+    """Give each of so many commands its part of the cores, at least one, as OMP_NUM_THREADS.
+
+    Returns how many can run at a time; a value that is set already stays.
+    """
+    threads = threads_asked() or max(1, usable_cores() // parts)
+    os.environ["OMP_NUM_THREADS"] = str(threads)
+    return max(1, usable_cores() // threads)
+
+
+@dataclass(frozen=True)
+class _Running:
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path | None
+
+    def has_ended(self) -> bool:
+        return self.process.poll() is not None
+
+    def is_starting(self, under_way: str) -> bool:
+        if self.log is None or self.has_ended():
+            return False
+        return under_way not in self.log.read_text(errors="replace")
+
+
+def side_by_side(
+    commands: Mapping[str, Sequence[str]], jobs: int, logs: Path | None = None, under_way: str = ""
+) -> Iterator[tuple[str, bool]]:
+    """Run all commands, `jobs` at a time; yields each one's name and success when it has ended.
+
+    They write to the terminal, or each to `<logs>/<name>.log`. Until `under_way` stands in that
+    log no other is started and nothing is yielded: what a command does at its start collides with
+    nothing. On Ctrl-C, which reaches the commands too, it waits for those that run.
+    """
+    if logs is not None:
+        logs.mkdir(parents=True, exist_ok=True)
+    waiting = list(commands)
+    running: list[_Running] = []
+    try:
+        while waiting or running:
+            if waiting and len(running) < jobs:
+                name = waiting.pop(0)
+                log = None if logs is None else logs / f"{name}.log"
+                running.append(_start(name, commands[name], log))
+            while any(one.is_starting(under_way) for one in running):
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+            for ended in [one for one in running if one.has_ended()]:
+                running.remove(ended)
+                yield ended.name, ended.process.returncode == 0
+            if not waiting or len(running) == jobs:
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+    finally:
+        # A second Ctrl-C ends the commands at once, and so the waiting.
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        for one in running:
+            one.process.wait()
+        signal.signal(signal.SIGINT, before)
+
+
+def _start(name: str, command: Sequence[str], log: Path | None) -> _Running:
+    with log.open("wb") if log else nullcontext() as output:
+        errors = subprocess.STDOUT if log else None
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
+    return _Running(name, process, log)
+
+
+if __name__ == "__main__":
+    end_in_one_line(main)

@@ -1,0 +1,116 @@
+import re
+import subprocess
+import sys
+
+import pytest
+from dvc.utils.hydra import apply_overrides
+
+from infogan.base.errors import InfoGANError
+from infogan.params import load_params
+from stages.preset import differing, flags, written
+from tests.conftest import REPOSITORY, load_preset
+
+PARAMS = REPOSITORY / "params.yaml"
+PRESETS = sorted((REPOSITORY / "presets").glob("*.yaml"))
+NAMES = [path.stem for path in PRESETS]
+
+
+@pytest.fixture(params=PRESETS, ids=NAMES)
+def preset(request):
+    return request.param
+
+
+@pytest.fixture
+def project(tmp_path):
+    """A folder with the repository's parameters and presets."""
+    (tmp_path / "params.yaml").write_text(PARAMS.read_text())
+    (tmp_path / "presets").symlink_to(REPOSITORY / "presets")
+    return tmp_path
+
+
+def command(folder, *arguments):
+    module = [sys.executable, "-m", "stages.preset", *arguments]
+    environment = {"PYTHONPATH": str(REPOSITORY)}
+    return subprocess.run(module, cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_the_written_file_loads_as_the_preset_and_has_its_lines(tmp_path, preset):
+    path = tmp_path / "params.yaml"
+    path.write_text(written(PARAMS, preset))
+    assert load_params(path) == load_preset(preset.stem)
+    _, _, body = preset.read_text().partition("\n\n")
+    said = {line for line in body.splitlines() if not re.fullmatch(r"\w+:", line)}
+    assert said <= set(path.read_text().splitlines())
+
+
+def test_all_other_lines_stay_in_their_order(preset):
+    before, after = PARAMS.read_text().splitlines(), written(PARAMS, preset).splitlines()
+    changed = {
+        name.split(".")[-1] for name in differing(load_params(PARAMS), load_preset(preset.stem))
+    }
+    kept = [line for line in before if re.match(r" *\w+:", line)]
+    kept = [line for line in kept if line.split(":")[0].strip() not in changed]
+    assert [line for line in after if line in kept] == kept
+
+
+def test_dvc_leaves_all_other_lines_of_the_written_file_alone(tmp_path, preset):
+    path = tmp_path / "params.yaml"
+    for text in (PARAMS.read_text(), written(PARAMS, preset)):
+        path.write_text(text)
+        apply_overrides(str(path), ["training.log_every=7"])
+        assert path.read_text() == text.replace("log_every: 20", "log_every: 7 ")
+
+
+def test_dvc_changes_a_list_and_no_other_line_also_to_none_and_back(tmp_path):
+    path = tmp_path / "params.yaml"
+    text = PARAMS.read_text()
+    path.write_text(text)
+    apply_overrides(str(path), ["seeds=[3,4]", "objectives=[gan]", "codes.categorical=[]"])
+    changed = text.replace("- 0\n", "- 3\n- 4\n").replace("- infogan\n", "")
+    assert path.read_text() == changed.replace("categorical:\n  - 10\n", "categorical: []\n")
+    apply_overrides(str(path), ["seeds=[0]", "objectives=[infogan,gan]", "codes.categorical=[10]"])
+    assert path.read_text() == text
+
+
+def test_the_flags_make_dvc_write_the_preset(tmp_path, preset):
+    path = tmp_path / "params.yaml"
+    path.write_text(PARAMS.read_text())
+    words = flags(differing(load_params(PARAMS), load_params(PARAMS, preset)))
+    assert words[::2] == ["-S"] * (len(words) // 2)
+    assert not any(set(word) & set(" \n") for word in words)
+    apply_overrides(str(path), words[1::2])
+    assert load_params(path) == load_preset(preset.stem)
+
+
+def test_the_command_writes_the_file_as_it_lies_and_flags_write_nothing(project):
+    path = project / "params.yaml"
+    path.write_text(PARAMS.read_text().replace("log_every: 20", "log_every: 30"))
+    before = path.read_text()
+    done = command(project, "demo", "--flags")
+    assert done.stdout.startswith("-S dataset=digits -S num_steps=600 ")
+    assert path.read_text() == before
+    assert command(project, "demo").stdout.startswith("preset: params.yaml is demo's")
+    assert "log_every: 30" in path.read_text()
+    assert load_params(path).dataset == "digits"
+    assert command(project, "demo", "--flags").stdout == "\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("papre",), ("--flags",), ("../params",)])
+def test_without_a_known_name_one_line_lists_those_there_are(project, arguments):
+    done = command(project, *arguments)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr.startswith("error: preset ")
+    assert done.stderr.endswith(f"expected one of {', '.join(NAMES)}\n")
+    assert done.stderr.count("\n") == 1
+    assert (project / "params.yaml").read_text() == PARAMS.read_text()
+
+
+def test_a_section_whose_values_share_a_line_is_refused(tmp_path):
+    path = tmp_path / "params.yaml"
+    values = (
+        "noise: 62, noise_prior: normal, categorical: [10], continuous: 2, continuous_std: fixed"
+    )
+    section = rf"codes: {{{values}}}\n\n"
+    path.write_text(re.sub(r"(?ms)^codes:.*?(?=^networks:)", section, PARAMS.read_text()))
+    with pytest.raises(InfoGANError, match=r"params\.yaml: expected one line per value"):
+        written(path, REPOSITORY / "presets" / "svhn.yaml")
