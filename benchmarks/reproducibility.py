@@ -199,7 +199,7 @@ def main() -> None:
         "--steps", type=int, nargs="+", default=[1, 10, 100, 300], help="when to compare"
     )
     options.add_argument("--python", default="", help="interpreter with another torch")
-    options.add_argument("--out", type=Path, default=Path("benchmarks/reproducibility.md"))
+    options.add_argument("--out", type=Path, default=Path("docs/measurements/reproducibility.md"))
     options.add_argument("--worker", help=argparse.SUPPRESS)
     given = options.parse_args()
     steps = sorted(given.steps)

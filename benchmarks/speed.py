@@ -1,6 +1,6 @@
 """Measure how fast training is, against the machine's own rate and against a public port.
 
-    python -m benchmarks.speed --port PATH --out benchmarks/speed.md
+    python -m benchmarks.speed --port PATH --out docs/measurements/speed.md
 
 Every setting runs in processes of its own, in turn with the others and several times over, so that
 what else the machine does meets them all; the table shows medians. PATH is a checkout of
@@ -299,7 +299,7 @@ def main() -> None:
     options = argparse.ArgumentParser(prog="python -m benchmarks.speed", description=__doc__)
     options.add_argument("--port", default="", help=f"checkout of {PORT}")
     options.add_argument("--rounds", type=int, default=5, help="runs of each setting (5)")
-    options.add_argument("--out", type=Path, default=Path("benchmarks/speed.md"))
+    options.add_argument("--out", type=Path, default=Path("docs/measurements/speed.md"))
     options.add_argument("--worker", help=argparse.SUPPRESS)
     given = options.parse_args()
     if given.worker:

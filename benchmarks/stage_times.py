@@ -86,7 +86,7 @@ def _cells(cost: Cost) -> tuple[str, str, str]:
 def main() -> None:
     """Run every stage but the trainings, and write the report."""
     options = argparse.ArgumentParser(prog="python -m benchmarks.stage_times", description=__doc__)
-    options.add_argument("--out", type=Path, default=Path("benchmarks/stage_times.md"))
+    options.add_argument("--out", type=Path, default=Path("docs/measurements/stage_times.md"))
     given = options.parse_args()
     costs = {}
     for name in stages():

@@ -1,6 +1,6 @@
 """Measure how long a training takes until c1 sorts digits with a given accuracy.
 
-    python -m benchmarks.time_to_accuracy --seeds 5 --out benchmarks/time_to_accuracy.md
+    python -m benchmarks.time_to_accuracy --seeds 5 --out docs/measurements/time_to_accuracy.md
 
 The first 5,000 training images are held out. Every 50 steps half of them give the map from
 category to digit and the other half the accuracy; neither that nor the rest counts as training
@@ -104,7 +104,7 @@ def main() -> None:
     options.add_argument("--data", type=Path, default=Path("data/mnist"))
     options.add_argument("--goal", type=float, default=0.95, help="accuracy to reach (0.95)")
     options.add_argument("--seeds", type=int, default=5, help="trainings (5)")
-    options.add_argument("--out", type=Path, default=Path("benchmarks/time_to_accuracy.md"))
+    options.add_argument("--out", type=Path, default=Path("docs/measurements/time_to_accuracy.md"))
     given = options.parse_args()
     params = load_params(given.params)
     found = {seed: seconds_to(given.goal, params, seed, given.data) for seed in range(given.seeds)}
