@@ -3,11 +3,11 @@
     python -m benchmarks.reproducibility --python /other/bin/python
 
 Only the same seed, machine kind, thread count and library versions are promised to give the same
-bytes. Here one training is run again as it was, and then with what is not promised: more threads,
-another precision, the vector instructions of an older processor, and the torch of another
-interpreter. Nothing of the test set is read, and no label.
+bytes. Here one training is run again as it was, and then with more threads, in another precision,
+with the vector instructions of an older processor, and by the torch of another interpreter.
 """
 
+import argparse
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -26,6 +26,7 @@ from infogan.datasets import lookup
 from infogan.method.codes import sample
 from infogan.params import load_params
 from infogan.report import document as doc
+from stages import run_stage
 
 NUM_IMAGES = 5_000  # sorted by c1, and as many generated
 
@@ -78,13 +79,8 @@ def difference(ours: Outcome, theirs: Outcome, step: int) -> tuple[float, float]
     return float(pixels), float(adjusted_rand_score(*partitions))
 
 
-def main() -> None:
+def main(given: argparse.Namespace) -> None:
     """Train every variant in a process of its own, and write how far they end apart."""
-    parser = harness.options("reproducibility", __doc__)
-    parser.add_argument("--params", type=Path, help="parameter file (params.yaml)")
-    parser.add_argument("--steps", type=int, nargs="+", default=[1, 10, 100], help="when to look")
-    parser.add_argument("--python", default="", help="interpreter with another torch")
-    given = parser.parse_args()
     steps, outcomes, rows = sorted(given.steps), {}, []
     columns, work = (f"after {step}" for step in steps), "benchmarks.reproducibility.work"
     for name, (other, precision, threads) in VARIANTS.items():
@@ -114,4 +110,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = harness.options("reproducibility", __doc__)
+    parser.add_argument("--params", type=Path, help="parameter file (params.yaml)")
+    parser.add_argument("--steps", type=int, nargs="+", default=[1, 10, 100], help="when to look")
+    parser.add_argument("--python", default="", help="interpreter with another torch")
+    run_stage(main, parser)

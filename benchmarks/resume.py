@@ -3,7 +3,7 @@
     python -m benchmarks.resume --kills 20
 
 Small networks train on scikit-learn's digits, each in a process that keeps a snapshot after every
-step, so that many kills fall within a write. The next process goes on, until it is killed itself or
+step, so that many kills fall within a write. The next one goes on, until it is killed itself or
 done; then weights and log are compared with those of a training that nobody killed.
 """
 

@@ -7,6 +7,7 @@ that what else the machine does meets them all; the table shows medians. PATH is
 https://github.com/Natsu6767/InfoGAN-PyTorch, whose own train.py is timed between its batches.
 """
 
+import argparse
 import os
 import resource
 import runpy
@@ -31,6 +32,7 @@ from infogan.datasets import lookup
 from infogan.method.networks import TABLES
 from infogan.params import load_params
 from infogan.report import document as doc
+from stages import run_stage
 
 PORT = "Natsu6767/InfoGAN-PyTorch"
 WARM_UP, NUM_STEPS = 4, 12  # steps before the clock starts, and after
@@ -132,24 +134,19 @@ def step_flop(training: Training) -> int:
     return counter.get_total_flops()
 
 
-def cells(found: dict[str, float], port_step: float) -> list[str]:
+def cells(found: dict[str, dict[str, float]], row: str) -> list[str]:
     """What a row says under HEADER; what is not known is no number."""
-    step, batch, flop = found["step"], found["batch"], found["flop"]
+    step, batch, peak, rate, flop = found[row].values()
     values = (
-        *(f"{1000 * step:.0f}", f"{batch / step:.0f}", f"{found['rate'] / 1e9:.0f}"),
-        *(f"{flop / batch / 1e6:.1f}", f"{flop / found['rate'] / step:.2f}"),
-        *(f"{found['peak']:.2f}", f"{port_step / step:.2f}"),
+        *(f"{1000 * step:.0f}", f"{batch / step:.0f}", f"{rate / 1e9:.0f}"),
+        *(f"{flop / batch / 1e6:.1f}", f"{flop / rate / step:.2f}", f"{peak:.2f}"),
+        f"{found[PORT]['step'] / step:.2f}" if PORT in found else "-",
     )
     return [value.replace("nan", "-") for value in values]
 
 
-def main() -> None:
+def main(given: argparse.Namespace) -> None:
     """Measure all rows in turn, and write the page."""
-    parser = options("speed", __doc__)
-    parser.add_argument("--port", type=Path, help=f"checkout of {PORT}")
-    parser.add_argument("--rounds", type=int, default=5, help="measurements of each row (5)")
-    parser.add_argument("--only", nargs="+", choices=ROWS, metavar="ROW", help="rows (all)")
-    given = parser.parse_args()
     commands = {row: command("benchmarks.speed.measure", *ROWS[row]) for row in given.only or ROWS}
     if given.port:
         commands[PORT] = command("benchmarks.speed.measure_port", str(given.port.resolve()))
@@ -162,17 +159,20 @@ def main() -> None:
         name: {key: median(one[key] for one in several) for key in several[0]}
         for name, several in rounds.items()
     }
-    port = found.get(PORT, {"step": nan})["step"]
     write_page(
         given,
         "Speed of training",
         f"Medians of {given.rounds} rounds; batch {BATCH_SIZE}, {ALL_CORES} threads and bfloat16 "
         f"unless said otherwise. {PORT} computes in float32; `--port` measures it.",
-        doc.Table(("Setting", *HEADER), [(name, *cells(one, port)) for name, one in found.items()]),
-        "MFLOP: of a step's matrix products and convolutions, two for a multiply-add. Floor: the "
-        "time they take at the rate at which the same process multiplied 2048 x 2048 matrices.",
+        doc.Table(("Setting", *HEADER), [(name, *cells(found, name)) for name in found]),
+        "MFLOP: of matrix products and convolutions, two for a multiply-add. Floor: the time that "
+        "they take at the rate at which the same process multiplied 2048 x 2048 matrices.",
     )
 
 
 if __name__ == "__main__":
-    main()
+    parser = options("speed", __doc__)
+    parser.add_argument("--port", type=Path, help=f"checkout of {PORT}")
+    parser.add_argument("--rounds", type=int, default=5, help="measurements of each row (5)")
+    parser.add_argument("--only", nargs="+", choices=ROWS, metavar="ROW", help="rows (all)")
+    run_stage(main, parser)

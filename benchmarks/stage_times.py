@@ -2,17 +2,18 @@
 
     python -m benchmarks.stage_times
 
-Each stage runs again, alone and in the order of the pipeline, on the present parameters, and
-writes what it wrote before; at the end `dvc repro` finds nothing to do, which is timed, too. Needs
-a pipeline that has run, and a machine with nothing else to do.
+Each stage runs again, alone, and writes what it wrote before; at the end `dvc repro` finds nothing
+to do, which is timed, too. Needs a pipeline that has run, and a machine with nothing else to do.
 """
 
+import argparse
 import subprocess
 import sys
 import time
 
 from benchmarks.harness import options, write_page
 from infogan.report import document as doc
+from stages import run_stage
 
 # The peak of a process begins with that of the one that starts it: a small one starts the command.
 _METER = """
@@ -37,9 +38,8 @@ def cost_of(*command: str) -> tuple[float, float, float]:
     return seconds, processor_seconds, peak
 
 
-def main() -> None:
+def main(given: argparse.Namespace) -> None:
     """Run every stage but the trainings, in the pipeline's order, and write the page."""
-    given = options("stage_times", __doc__).parse_args()
     listed, costs = subprocess.check_output(["dvc", "stage", "list", "--name-only"], text=True), {}
     for name in [name for name in listed.split() if not name.startswith("train@")]:
         costs[f"`{name}`"] = cost_of("dvc", "repro", "--single-item", "--force", name)
@@ -58,4 +58,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run_stage(main, options("stage_times", __doc__))

@@ -2,11 +2,11 @@
 
     python -m benchmarks.time_to_accuracy --seeds 5
 
-The first 5,000 training images are held out. Every 50 steps half of them give the map from
-category to digit and the other half the accuracy; neither that nor the rest counts as training
-time. Nothing of the test set is read.
+The first 5,000 training images are held out. Every 50 steps, while the clock stands, half of them
+give the map from category to digit and the other half the accuracy.
 """
 
+import argparse
 import time
 from pathlib import Path
 from statistics import median
@@ -18,6 +18,7 @@ from infogan.datasets import lookup
 from infogan.evaluate.sorting import contingency, match_categories
 from infogan.params import Params, load_params
 from infogan.report import document as doc
+from stages import run_stage
 
 HELD_OUT = 5_000
 STEPS_BETWEEN_LOOKS = 50
@@ -44,13 +45,8 @@ def steps_to(goal: float, params: Params, seed: int, split: Split) -> list[float
     return [params.num_steps, float("inf")]
 
 
-def main() -> None:
+def main(given: argparse.Namespace) -> None:
     """Train with each seed until the goal, and write what it took."""
-    parser = options("time_to_accuracy", __doc__)
-    parser.add_argument("--params", type=Path, help="parameter file (params.yaml)")
-    parser.add_argument("--goal", type=float, default=0.95, help="accuracy to reach (0.95)")
-    parser.add_argument("--seeds", type=int, default=5, help="trainings (5)")
-    given = parser.parse_args()
     params = load_params(given.params)
     split = load_split(Path("data") / params.dataset, lookup(params.dataset), "train")
     found = [steps_to(given.goal, params, seed, split) for seed in range(given.seeds)]
@@ -67,4 +63,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    parser = options("time_to_accuracy", __doc__)
+    parser.add_argument("--params", type=Path, help="parameter file (params.yaml)")
+    parser.add_argument("--goal", type=float, default=0.95, help="accuracy to reach (0.95)")
+    parser.add_argument("--seeds", type=int, default=5, help="trainings (5)")
+    run_stage(main, parser)

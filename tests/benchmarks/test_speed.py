@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from benchmarks.harness import Training
-from benchmarks.speed import cells, step_flop
+from benchmarks.speed import PORT, cells, step_flop
 
 # The paper's networks on MNIST: multiply-adds of each layer, per image.
 CONV1, CONV2, DENSE = 14 * 14 * 64 * 16, 7 * 7 * 128 * 64 * 16, 7 * 7 * 128 * 1024
@@ -38,6 +38,8 @@ def test_a_step_with_the_papers_networks_counts_as_by_hand(make_params, changes,
 
 
 def test_a_row_sets_a_step_beside_its_floor_and_the_port():
-    found = {"step": 0.5, "batch": 100, "peak": 1.5, "rate": 4e9, "flop": 1e9}
-    assert cells(found, 0.75) == ["500", "200", "4", "10.0", "0.50", "1.50", "1.50"]
-    assert cells(found | {"flop": nan}, nan) == ["500", "200", "4", "-", "-", "1.50", "-"]
+    ours = {"step": 0.5, "batch": 100, "peak": 1.5, "rate": 4e9, "flop": 1e9}
+    found = {"default": ours, PORT: ours | {"step": 0.75, "flop": nan}}
+    assert cells(found, "default") == ["500", "200", "4", "10.0", "0.50", "1.50", "1.50"]
+    assert cells(found, PORT) == ["750", "133", "4", "-", "-", "1.50", "1.00"]
+    assert cells({"default": ours}, "default")[-1] == "-"
