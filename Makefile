@@ -40,6 +40,7 @@ test: $(READY)
 	$(RUN) ruff check .
 	$(RUN) ruff format --check .
 	$(RUN) mypy
+	$(RUN) lint-imports --no-logo
 	$(RUN) python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # The whole pipeline on scikit-learn's small digits, as a temporary experiment.

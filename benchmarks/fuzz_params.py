@@ -1,9 +1,8 @@
 """Damage params.yaml in random ways: each file must be refused in one line, or train two steps.
 
 A refusal is good if its line names the file and the key or the place in it. What is accepted trains
-on scikit-learn's digits, with values as they are but for CAPS, which keep a step within
-milliseconds; it may still be stopped, for too few images or for a diverging loss. Anything else is
-a failure: another exception, several lines, or 20 seconds of computing.
+on scikit-learn's digits, its sizes cut down to CAPS; it may still be stopped, for too few images or
+for a diverging loss. All else fails: another exception, several lines, 20 seconds of computing.
 """
 
 import argparse
@@ -26,7 +25,7 @@ from infogan.objectives import OBJECTIVES
 from infogan.params import load_params
 from infogan.train.loop import train
 
-ORIGINAL = (Path(__file__).parents[1] / "params.yaml").read_text()
+ORIGINAL = (Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8")
 # The most that a case trains with, whatever its file says.
 CAPS = {"num_steps": 2, "codes.noise": 100, "codes.continuous": 20, "networks.width": 0.05}
 CAPS |= {"training.batch_size": 16, "training.film_frames": 2}
@@ -79,6 +78,8 @@ def damage(text: str, rng: random.Random) -> str:
         rng.choice((" ", "\t", "")) + lines[at].lstrip(),
     )
     lines[at] = rng.choice(others)
+    while lines[at + 1 :] and lines[at + 1].lstrip().startswith("- "):
+        del lines[at + 1]  # of the list that stood there
     replaced = text.replace(*rng.choice(REPLACEMENTS))
     inserted = text[:cut] + chr(rng.randrange(rng.choice((128, 0xD7FF)))) + text[cut:]
     document = rng.choice(DOCUMENTS).replace("FILE", text)

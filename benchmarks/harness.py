@@ -17,7 +17,6 @@ from torch import Tensor
 from infogan.base.images import scale
 from infogan.base.randomness import random_stream
 from infogan.datasets import lookup
-from infogan.method.codes import split_recognition
 from infogan.method.networks import TABLES
 from infogan.method.runtime import resolve
 from infogan.objectives import OBJECTIVES
@@ -62,12 +61,12 @@ class Training:
     def categories(self, images: UInt8[Tensor, "image c h w"]) -> Int[np.ndarray, " image"]:
         """The category of c1 that Q finds most likely, in the precision of training."""
         backend, discriminator = self.backend, self.players.discriminator.eval()
-        outputs = []
+        found = []
         for batch in images.split(IMAGES_AT_ONCE):
             scaled = scale(batch.to(backend.device), self.value_range).to(backend.precision)
-            outputs.append(discriminator.recognise(scaled).float().cpu())
+            found.append(discriminator.read(discriminator.trunk(scaled)).logits[0].argmax(1).cpu())
         discriminator.train()
-        return split_recognition(self.params.codes, torch.cat(outputs)).logits[0].argmax(1).numpy()
+        return torch.cat(found).numpy()
 
 
 _CALL = """
@@ -106,5 +105,5 @@ def write_page(given: argparse.Namespace, title: str, *blocks: doc.Block) -> Non
     machine = resolve(load_params(given.params).runtime).describe()
     made = f"{given.made} on {', '.join(f'{key} {value}' for key, value in machine.items())}."
     given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(doc.markdown([f"# {title}", made, *blocks]))
+    given.out.write_text(doc.markdown([f"# {title}", made, *blocks]), encoding="utf-8")
     print(given.out)

@@ -49,7 +49,7 @@ def work(precision: str, threads: int, steps: list[int], params_file: str, out: 
     """Train, and write what G draws and how Q sorts after each of `steps`; torch's version."""
     runtime = {"runtime.precision": precision, "runtime.threads": threads}
     params = harness.changed(load_params(Path(params_file)), runtime)
-    images = load_images(Path("data") / params.dataset, lookup(params.dataset), "train")
+    images = load_images(Path("data/packed"), lookup(params.dataset), "train")
     training, outcome = Training(params, images), {}
     for step in range(1, max(steps) + 1):
         training.step()

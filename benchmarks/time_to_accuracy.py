@@ -48,7 +48,7 @@ def steps_to(goal: float, params: Params, seed: int, split: Split) -> list[float
 def main(given: argparse.Namespace) -> None:
     """Train with each seed until the goal, and write what it took."""
     params = load_params(given.params)
-    split = load_split(Path("data") / params.dataset, lookup(params.dataset), "train")
+    split = load_split(Path("data/packed"), lookup(params.dataset), "train")
     found = [steps_to(given.goal, params, seed, split) for seed in range(given.seeds)]
     found.append([median(values) for values in zip(*found, strict=True)])
     rows = [(f"{seed}", f"{steps:.0f}", f"{s:.0f}") for seed, (steps, s) in enumerate(found)]

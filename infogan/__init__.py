@@ -1,57 +1,61 @@
-"""InfoGAN (Chen et al., NIPS 2016), its measurements and its figures, to be read in this order.
+"""InfoGAN (Chen et al., NIPS 2016), its measurements and its figures.
 
-The method:
-    params           what a run is made of: the typed model of params.yaml
-    codes            the generator's input (z, c), and how Q's answer is read
-    networks         the paper's tables of layers, and the builder of G and of D with Q
-    augmentation     random maps of images
-    losses           the GAN losses, and the lower bound L_I on the mutual information
-    objectives       InfoGAN and its control: who learns what from the bound
-    traversal        latents and images that vary one code
-    optimisation     float32 weights for networks that compute in less
-    snapshot         the state of a training that was cut off
-    training         one step of the game, and the whole of it
-    checkpoint       trained weights on disk
-The data:
-    datasets         the registry, and packed images
-    sources          raw files from wherever they can be had
-    packing          raw files to packed images
-    archives         SVHN, CelebA, Chairs and Faces as they are published
-    factors          what varies between rendered images, and as what it is read
-    rendering        ellipsoids and boxes as grey pictures
-    heads            stand-in for the paper's Faces
-    seats            stand-in for the paper's Chairs
-What is measured:
-    evaluation       c1 as a classifier; the bounds
-    refitting        another Q, on a frozen generator
-    judge            the independent network that judges generated images
-    classifier       it names their class
-    factor_regressor it reads their factors
-    frechet          distance between two sets of images
-    morphometrics    slant, width and other shapes of a digit
-    shape_effects    what a continuous code does to a shape
-    warping          what of it a warp of the image explains
-    generation       measurements of generated images
-    factor_metrics   how well codes represent known factors: correlations, MIG, FactorVAE score
-    importance       DCI: which code a regression needs for which factor
-    factor_scores    all scores of Q's codes on images whose factors are known
-    factor_effects   what a code does to a factor of generated images
-    measurements     all of them for one run
-What is written of it:
-    document         paragraphs, tables and pictures, as Markdown
-    results          runs to means, spreads, and verdicts on the paper's claims
-    symptoms         signs that a training went wrong
-    figures          the paper's figures, redrawn
-    figure_files     figures as PNG and SVG
-    captions         what each figure shows, and from how many
-    report           the report on the runs
-    webpage          a document as a web page
-    explorer         a page in which the generator runs
-Used throughout:
-    arrays           arrays on disk, with a checksum
-    checksum         whether a file is still what was written
-    errors           what a person can cause and cure
-    randomness       every random stream from one seed
-    runtime          device, precision, threads
-    writing          files whole or not at all
+In a notebook, `run = infogan.load("runs/train/infogan-0")` is a trained run that draws images and
+reads them. The parts in reading order; each imports from those above it alone:
+
+    base                   errors, files, random streams, images and what is known of them
+    datasets               one file for each data set
+    params                 what a run is made of: the typed model of params.yaml
+The method, which is the paper's:
+    method.codes           the generator's input (z, c), and how Q's answer is read
+    method.networks        the paper's tables of layers, and the builder of G and of D with Q
+    method.losses          the GAN losses, and the lower bound L_I on the mutual information
+    method.maps            small random maps of images
+    method.optimisation    float32 weights for networks that compute in less
+    method.traversal       latents and images that vary one code
+    method.runtime         device, precision, threads
+    method.film            pictures of the same latents during a training
+    method.weights         trained weights on disk
+A folder for each stage that computes:
+    download               raw files, or pictures rendered here, to packed images
+    train.objective        who learns what from the bound
+    objectives             InfoGAN and its controls, as such objectives
+    train.players          the networks that play, with their Adam
+    train.step             the algorithm: one update of D and Q, then one of G
+    train.snapshot         the state of a training that was cut off
+    train.loop             the whole of a training
+    judge                  the independent network that judges generated images
+    evaluate.sorting       c1 as a classifier
+    evaluate.bounds        the bound on fresh samples, and with another Q
+    evaluate.effects       what a continuous code does to the shape of a digit
+    evaluate.generated     generated images, as the judge sees them
+    evaluate.factor_scores all scores of codes against known factors
+    evaluate.measurements  everything that is measured of a run
+    report.claims          the paper's claims as rules
+    report.tables          runs to means, spreads and verdicts
+    report.figures         the paper's figures, redrawn
+    report.text            the report on the runs
+    report.webpage         the report as a web page
+    explore                the page in which the generator runs
+In a notebook:
+    trained                a trained run: sample, traverse, recognise
 """
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from infogan.trained import Reading, TrainedRun, load, picture
+
+__all__ = ["Reading", "TrainedRun", "load", "picture"]
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is meant for notebooks at its first use: every stage imports this file."""
+    if name in __all__:
+        return getattr(import_module("infogan.trained"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return [*globals(), *__all__]

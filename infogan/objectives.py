@@ -2,7 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
+from infogan.base.errors import InfoGANError
+from infogan.datasets import lookup
 from infogan.params import Maps, Params
 from infogan.train.objective import Objective
 
@@ -50,8 +53,35 @@ def _cgan(params: Params) -> Objective:
     return replace(_gan(params), labels_given=True)
 
 
+# A further objective is an entry here, and its name in params.yaml's `objectives`.
 OBJECTIVES: dict[str, Callable[[Params], Objective]] = {
     "infogan": _infogan,
     "gan": _gan,
     "cgan": _cgan,
 }
+
+
+def check_objectives(params: Params, path: Path) -> None:
+    """Refuse objectives that there are not, or that need labels which the data set lacks.
+
+    An InfoGANError names the parameter file's key, its value and what was expected.
+    """
+    unknown = [name for name in params.objectives if name not in OBJECTIVES]
+    if unknown:
+        raise InfoGANError(
+            f"{path}: objectives = {params.objectives}: expected some of {', '.join(OBJECTIVES)}"
+        )
+    num_classes = lookup(params.dataset).num_classes
+    for name in params.objectives:
+        if not OBJECTIVES[name](params).labels_given:
+            continue
+        if not num_classes:
+            raise InfoGANError(
+                f"{path}: objectives = {params.objectives}: expected none that is given labels, "
+                f"such as {name}: the images of {params.dataset} have none"
+            )
+        if params.codes.categorical[:1] != (num_classes,):
+            raise InfoGANError(
+                f"{path}: codes.categorical = {list(params.codes.categorical)}: expected "
+                f"{num_classes} first, one category per label of {params.dataset}, for {name}"
+            )

@@ -11,8 +11,8 @@ from infogan.base.dataset import SPLITS
 from infogan.base.files import write_file
 from infogan.base.packed import load_factors, load_split
 from infogan.datasets import lookup
-from infogan.evaluate.measurements import Measurements, Subject, measure_run
-from infogan.evaluate.morphometrics import SHAPES
+from infogan.evaluate.measurements import measure_run
+from infogan.evaluate.subject import Subject
 from infogan.judge.judge import load_judge
 from infogan.method.runtime import resolve
 from infogan.method.weights import load_weights
@@ -36,30 +36,14 @@ def main(args: argparse.Namespace) -> None:
         params,
         args.seed,
         backend,
+        train,
+        test,
         lambda what: print(f"evaluate {args.out.name}  {what} ...", flush=True),
     )
-    measurements = measure_run(subject, train, test)
-    text = json.dumps(as_record(measurements, subject), indent=2)
-    write_file(args.out / "measurements.json", text + "\n")
-    for name, value in measurements.metrics.items():
+    record = measure_run(subject)
+    write_file(args.out / "measurements.json", json.dumps(record, indent=2) + "\n")
+    for name, value in record["metrics"].items():
         print(f"evaluate {args.out.name}  {name} = {value:.4f}")
-
-
-def as_record(measurements: Measurements, subject: Subject) -> dict[str, object]:
-    """Plain values for a JSON file; what was not measured is left out."""
-    record: dict[str, object] = {"metrics": measurements.metrics}
-    if measurements.contingency is not None and measurements.category_to_class is not None:
-        record["contingency"] = measurements.contingency.tolist()
-        record["category_to_class"] = measurements.category_to_class.tolist()
-    record["roles"] = {
-        name: role._asdict() for name, role in measurements.roles.items() if role is not None
-    }
-    if measurements.leakage is not None:
-        record["leakage"] = {"shapes": SHAPES, "codes": measurements.leakage.tolist()}
-    if measurements.information is not None:
-        names = [factor.name for factor in subject.data_set.factors]
-        record["information"] = {"factors": names, "codes": measurements.information.tolist()}
-    return record
 
 
 def parser() -> argparse.ArgumentParser:
@@ -67,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     options = stage_parser("Measure one trained run.")
     options.add_argument("--weights", type=Path, required=True, help="weights of the train stage")
     options.add_argument("--classifier", type=Path, required=True, help="weights of the classifier")
-    options.add_argument("--data", type=Path, required=True, help="packed data set: data/mnist")
+    options.add_argument("--data", type=Path, required=True, help="packed data set: data/packed")
     options.add_argument("--seed", type=int, required=True, help="seed of the run")
     options.add_argument("--out", type=Path, required=True, help="folder of the measurements")
     return options

@@ -7,8 +7,7 @@ from typing import Any
 
 from infogan.base.randomness import random_stream
 from infogan.datasets import lookup
-from infogan.evaluate.effects import ROLE_NAMES
-from infogan.evaluate.sorting import UNMATCHED
+from infogan.evaluate.record import ROLE_NAMES, UNMATCHED
 from infogan.explore.page import page_facts, write_page
 from infogan.method.codes import sample
 from infogan.method.weights import load_weights
@@ -24,7 +23,7 @@ def main(args: argparse.Namespace) -> None:
     data_set = lookup(params.dataset)
     layout = params.codes
     generator, discriminator = load_weights(args.weights, params)
-    record = json.loads(args.measurements.read_text())
+    record = json.loads(args.measurements.read_text(encoding="utf-8"))
     rng = random_stream(args.seed, "explore")
     noise = sample(layout, NUM_NOISE_SAMPLES, rng)[:, layout.noise_slice]
     # Slant and width are measures of the strokes of digits.

@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> None:
         for objective in params.objectives
         for seed in params.seeds
     ]
-    classifier = json.loads((args.runs / "classifier" / "metrics.json").read_text())
+    classifier = json.loads((args.runs / "classifier" / "metrics.json").read_text(encoding="utf-8"))
     data_set = lookup(params.dataset)
     real_images = load_images(args.data, data_set, "test")[:100].numpy()
     pictures = draw(runs, params, data_set, real_images)
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
     """The stage's options."""
     options = stage_parser("Write the report from the runs.")
     options.add_argument("--runs", type=Path, required=True, help="folder of all runs")
-    options.add_argument("--data", type=Path, required=True, help="packed data set: data/mnist")
+    options.add_argument("--data", type=Path, required=True, help="packed data set: data/packed")
     options.add_argument("--out", type=Path, required=True, help="folder of the report")
     return options
 

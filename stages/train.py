@@ -176,7 +176,7 @@ def parser() -> argparse.ArgumentParser:
         help="file of the objectives stage, such as runs/objectives/infogan.json",
     )
     options.add_argument("--seed", type=int, required=True, help="the run's only random source")
-    options.add_argument("--data", type=Path, required=True, help="packed data set: data/mnist")
+    options.add_argument("--data", type=Path, required=True, help="packed data set: data/packed")
     options.add_argument("--out", type=Path, required=True, help="folder of weights and log")
     return options
 

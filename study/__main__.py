@@ -79,7 +79,9 @@ def write_report(recipes: dict[str, Recipe]) -> None:
     write_file(RECORDS / "runs.csv", report.table(records).to_csv())
     text = report.document(records, recipes, list(pictures))
     write_file(RECORDS.with_suffix(".md"), text)
-    write_file(README, report.readme_with_table(README.read_text(), records, recipes))
+    write_file(
+        README, report.readme_with_table(README.read_text(encoding="utf-8"), records, recipes)
+    )
     print(f"study: {RECORDS.with_suffix('.md')} from {len(records)} records")
 
 

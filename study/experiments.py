@@ -62,7 +62,7 @@ class Experiment:
 def load_recipes(path: Path) -> dict[str, Recipe]:
     """The recipes by name, in the file's order; an InfoGANError names what is wrong."""
     try:
-        entries = yaml.safe_load(path.read_text())
+        entries = yaml.safe_load(path.read_text(encoding="utf-8"))
         return {name: Recipe(**entry) for name, entry in entries.items()}
     except (OSError, yaml.YAMLError, TypeError, AttributeError, ValidationError) as error:
         reason = " ".join(str(error).split())

@@ -110,7 +110,9 @@ def _picture(
 def is_on_record(experiment: Experiment, folder: Path) -> bool:
     """Whether the folder holds results of this experiment, with these parameters."""
     try:
-        contents = json.loads((folder / experiment.name / "record.json").read_text())
+        contents = json.loads(
+            (folder / experiment.name / "record.json").read_text(encoding="utf-8")
+        )
     except (OSError, ValueError):
         return False
     return _same(contents.get("parameters", {}), experiment)
@@ -135,7 +137,7 @@ def load_records(folder: Path) -> list[Record]:
     records = []
     for path in sorted(folder.glob("*/record.json")):
         try:
-            contents = json.loads(path.read_text())
+            contents = json.loads(path.read_text(encoding="utf-8"))
             prefix = f"{contents['parameters']['objectives'][0]}_"
             curves = pd.read_csv(path.parent / "curves.csv")
             curves.columns = curves.columns.str.removeprefix(prefix)
@@ -160,7 +162,7 @@ def _parameters_of(text: str) -> dict[str, Any]:
     """The parameters in the text of a params.yaml; none where it is of another time's kind."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "params.yaml")
-        path.write_text(text)
+        path.write_text(text, encoding="utf-8")
         try:
             return flat_parameters(path)
         except InfoGANError:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("infogan", "stages")
+FACE = "infogan/__init__.py"  # imports nothing of the package until a notebook asks it to
 
 
 def imported_files(module: str) -> set[str]:
@@ -32,12 +33,13 @@ def _files(module: str) -> list[str]:
         return []
     paths = [Path(*parts[: i + 1], "__init__.py") for i in range(len(parts))]
     paths.append(Path(*parts).with_suffix(".py"))
-    return [path.as_posix() for path in paths if (ROOT / path).is_file()]
+    files = [path.as_posix() for path in paths if (ROOT / path).is_file()]
+    return [file for file in files if file != FACE]
 
 
 def _imports(path: Path) -> list[str]:
     modules = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             modules += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module:

@@ -20,3 +20,8 @@ def code_layout(
         continuous=continuous,
         continuous_std=std,
     )
+
+
+def with_std(layout: CodeLayout, *, learned: bool) -> CodeLayout:
+    """The same layout with Q's std learned, or fixed at 1."""
+    return layout.model_copy(update={"continuous_std": "learned" if learned else "fixed"})

@@ -252,11 +252,3 @@ def test_maps_that_would_change_factors_are_refused(tmp_path):
     path.write_text(text.replace("shear: 0.0", "shear: 0.2"))
     with pytest.raises(InfoGANError, match=r"classifier\.shear = 0\.2: expected 0"):
         load_params(path)
-
-
-def test_a_conditional_gan_needs_labels(tmp_path):
-    text = (REPOSITORY / "presets" / "faces_azimuth.yaml").read_text()
-    path = tmp_path / "params.yaml"
-    path.write_text(text.replace("objectives: [infogan]", "objectives: [cgan]"))
-    with pytest.raises(InfoGANError, match="the images of heads have no labels"):
-        load_params(path)

@@ -1,11 +1,11 @@
 from dataclasses import asdict
-from typing import get_args
+from pathlib import Path
 
 import pytest
 
 from infogan.base.errors import InfoGANError
-from infogan.objectives import INFOGAN_ALONE, OBJECTIVES
-from infogan.params import Maps, Objective
+from infogan.objectives import INFOGAN_ALONE, OBJECTIVES, check_objectives
+from infogan.params import Maps
 from infogan.train.objective import Objective as Weights
 from infogan.train.objective import load_objective, save_objective
 
@@ -17,8 +17,35 @@ WEIGHTS = {
 }
 
 
-def test_every_objective_that_the_parameters_accept_is_defined():
-    assert set(get_args(Objective)) == set(OBJECTIVES)
+def refusal(params) -> str:
+    with pytest.raises(InfoGANError, match=r"^here\.yaml: ") as refused:
+        check_objectives(params, Path("here.yaml"))
+    return str(refused.value)
+
+
+def test_objectives_that_there_are_pass(make_params):
+    check_objectives(make_params({"objectives": ["gan", "infogan"]}), Path("here.yaml"))
+    labelled = {"objectives": ["cgan"], "codes.categorical": [10, 3]}
+    check_objectives(make_params(labelled), Path("here.yaml"))
+
+
+def test_an_objective_that_there_is_not_is_refused_with_those_that_there_are(make_params):
+    message = refusal(make_params({"objectives": ["gan", "wgan"]}))
+    assert "objectives = ['gan', 'wgan']: expected some of infogan, gan, cgan" in message
+
+
+@pytest.mark.parametrize("categorical", [[], [12], [2, 10]])
+def test_the_conditional_gan_needs_a_category_per_label(make_params, categorical):
+    changes = {"objectives": ["gan", "cgan"], "codes.categorical": categorical}
+    message = refusal(make_params(changes))
+    assert f"codes.categorical = {categorical}: expected 10 first" in message
+    assert "cgan" in message
+
+
+def test_a_conditional_gan_needs_labels(make_params):
+    changes = {f"classifier.{key}": 0.0 for key in ("rotation", "shear", "scale", "shift")}
+    message = refusal(make_params({"objectives": ["cgan"], "dataset": "heads", **changes}))
+    assert "the images of heads have none" in message
 
 
 @pytest.mark.parametrize(("trunk", "maps"), [(True, False), (False, True)])

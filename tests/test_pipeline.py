@@ -186,6 +186,25 @@ def test_a_refused_parameter_is_one_line_and_the_cure_restores_everything(run, c
     assert metrics(run) == before
 
 
+@pytest.mark.parametrize("dataset", ["raw", "../data/raw", "digits; touch touched #"])
+def test_no_parameter_reaches_a_command_or_a_path_before_it_is_checked(run, dataset):
+    folder = Path(run("pwd").strip())
+    mine = folder / "data" / "raw" / "mine.txt"
+    mine.parent.mkdir(exist_ok=True)
+    mine.write_text("the only copy")
+    values = yaml.safe_load((folder / "params.yaml").read_text()) | {"dataset": dataset}
+    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
+    output = run("dvc", "repro", fails=True)
+    assert f"params.yaml: dataset = {dataset!r}: expected one of celeba, chairs" in output
+    assert stages_run(output) == {"objectives"}
+    # Nor where a person has only one stage run.
+    run("dvc", "repro", "--single-item", "download", fails=True)
+    assert mine.read_text() == "the only copy"
+    assert not (folder / "touched").exists()
+    run("git", "restore", ".")
+    run("dvc", "checkout")
+
+
 def test_a_queued_experiment_runs_and_leaves_the_workspace_alone(run):
     run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "lambda_cont=0.5")
     start_queue(run)

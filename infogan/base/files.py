@@ -1,9 +1,14 @@
-"""Outputs on disk: each file whole or not at all, whatever happens while it is written."""
+"""Outputs on disk: each file whole or not at all, whatever happens while it is written.
+
+Arrays are `.npy` files that end in the CRC-32 of what comes before; `np.load` reads them too, since
+it stops where the array ends.
+"""
 
 import io
 import os
 import zlib
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +17,14 @@ from infogan.base.errors import InfoGANError, explain
 
 
 def write_file(path: Path, contents: bytes | str) -> None:
-    """Write a file under a temporary name beside it, then rename it; text is UTF-8.
+    """Write a file as `whole_file` does; text is UTF-8."""
+    with whole_file(path) as temporary:
+        temporary.write_bytes(contents.encode() if isinstance(contents, str) else contents)
+
+
+@contextmanager
+def whole_file(path: Path) -> Iterator[Path]:
+    """A temporary name to write under, in a folder made if need be; renamed to `path` at the end.
 
     Readers see the earlier file or the new one. An InfoGANError says what could not be written,
     why, and what to do; the earlier file, if any, then stays.
@@ -22,7 +34,7 @@ def write_file(path: Path, contents: bytes | str) -> None:
         with suppress(FileExistsError):  # a file: writing then says that it is no folder
             path.parent.mkdir(parents=True, exist_ok=True)
         try:
-            temporary.write_bytes(contents.encode() if isinstance(contents, str) else contents)
+            yield temporary
             os.replace(temporary, path)
         finally:
             temporary.unlink(missing_ok=True)

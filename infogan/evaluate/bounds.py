@@ -9,6 +9,7 @@ from functools import partial
 import torch
 
 from infogan.evaluate.sorting import BATCH_SIZE
+from infogan.evaluate.subject import Measurements, Subject
 from infogan.method.codes import sample, split_continuous, split_recognition
 from infogan.method.losses import bounds, continuous_bound
 from infogan.method.networks import Discriminator, Generator
@@ -17,6 +18,32 @@ from infogan.method.runtime import Backend
 from infogan.params import CodeLayout, Params
 
 REFIT_BATCH_SIZE = 128
+
+
+def measure(subject: Subject) -> Measurements:
+    """How much Q knows of the codes of fresh generated images, and how much it could know."""
+    generator, params, num = subject.generator, subject.params, subject.num_samples
+    subject.progress("reading the codes of generated images")
+    trained = bound_scores(
+        generator, subject.discriminator, subject.layout, num, subject.stream("bounds")
+    )
+    subject.progress("training Q on the frozen generator")
+    rng = subject.stream("refit")
+    refitted = refit_recognition(
+        generator, subject.discriminator, params, params.evaluate.refit_steps, rng, subject.backend
+    )
+    scores = bound_scores(generator, refitted, with_learned_std(subject.layout), num, rng)
+    refit = {
+        f"{key.removesuffix('_nats')}_refit_nats": value
+        for key, value in scores.items()
+        if "fitted" not in key
+    }
+    return Measurements(trained | refit)
+
+
+def with_learned_std(layout: CodeLayout) -> CodeLayout:
+    """The same layout, the std of its continuous codes an output of Q."""
+    return layout.model_copy(update={"continuous_std": "learned"})
 
 
 def refit_recognition(
@@ -32,7 +59,7 @@ def refit_recognition(
     Both lambdas are 1, the std of the continuous codes is learned, D's own task is dropped, and the
     learning rate falls linearly from 1e-3 to 0. The networks passed in stay as they are.
     """
-    layout = params.codes
+    layout = with_learned_std(params.codes)
     refitted = copy.deepcopy(discriminator).to(backend.device).train()
     weights = MasterWeights(
         refitted, backend.precision, partial(torch.optim.Adam, lr=1e-3, betas=(0.9, 0.999))
@@ -42,9 +69,8 @@ def refit_recognition(
         latents = sample(layout, REFIT_BATCH_SIZE, rng)
         with torch.no_grad():
             images = generator(latents).to(backend.precision)
-        output = refitted.recognise(images).float()
-        q = split_recognition(layout, output)
-        categorical, continuous = bounds(layout, latents, q, learned_std=True)
+        q = refitted.read(refitted.trunk(images))
+        categorical, continuous = bounds(layout, latents, q)
         weights.descend(-(categorical + continuous))
     weights.restore()
     return refitted.eval()
@@ -56,8 +82,6 @@ def bound_scores(
     layout: CodeLayout,
     num_samples: int,
     rng: torch.Generator,
-    *,
-    learned_std: bool,
 ) -> dict[str, float]:
     """L_I on fresh samples, in nats, H(c) exact for the prior.
 
@@ -70,7 +94,7 @@ def bound_scores(
     with torch.inference_mode():
         outputs = [discriminator.recognise(generator(batch)) for batch in codes.split(BATCH_SIZE)]
     q = split_recognition(layout, torch.cat(outputs))
-    categorical, continuous = bounds(layout, codes, q, learned_std=learned_std)
+    categorical, continuous = bounds(layout, codes, q)
     scores = {}
     if layout.categorical:
         scores["bound_cat_nats"] = categorical.item()

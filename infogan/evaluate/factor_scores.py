@@ -7,6 +7,7 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
 from infogan.base.dataset import Factor
+from infogan.base.images import FactorImages
 from infogan.evaluate.dci import code_importance, dci_scores
 from infogan.evaluate.factor_metrics import (
     explained_shares,
@@ -14,6 +15,20 @@ from infogan.evaluate.factor_metrics import (
     mutual_information_gap,
     rank_correlations,
 )
+from infogan.evaluate.sorting import recognise_images
+from infogan.evaluate.subject import Measurements, Subject
+
+
+def measure(subject: Subject) -> Measurements:
+    """What Q's continuous codes say of real images whose factors are known."""
+    if not subject.layout.continuous or not isinstance(subject.test, FactorImages):
+        return Measurements()
+    subject.progress("reading the codes of real images")
+    images, values = subject.test
+    data_set = subject.data_set
+    q = recognise_images(subject.discriminator, subject.layout, images, data_set.value_range)
+    codes = q.mean.numpy()
+    return Measurements(factor_scores(codes, values.numpy(), data_set.factors, subject.seed))
 
 
 def factor_scores(

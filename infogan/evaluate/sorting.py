@@ -1,7 +1,4 @@
-"""Measurements of a trained run: arrays in, numbers out, the protocol in the docstring.
-
-Labels appear here and nowhere else. Categories are those of c1, the first categorical code.
-"""
+"""c1 as a classifier of real images; categories are those of c1, the first categorical code."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +11,9 @@ from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from sklearn.metrics.cluster import contingency_matrix
 from torch import Tensor, nn
 
-from infogan.base.images import scale
+from infogan.base.images import Split, scale
+from infogan.evaluate.record import UNMATCHED
+from infogan.evaluate.subject import Measurements, Subject
 from infogan.method.codes import Recognition, split_recognition
 from infogan.method.networks import Discriminator
 from infogan.params import CodeLayout
@@ -22,7 +21,36 @@ from infogan.params import CodeLayout
 # Images a network sees at once; only the batch-statistics convention depends on it.
 BATCH_SIZE = 1000
 
-UNMATCHED = -1
+
+def measure(subject: Subject) -> Measurements:
+    """What Q sees in real images of known classes, under both conventions for batch norm."""
+    if not subject.layout.categorical or not isinstance(subject.train, Split):
+        return Measurements()
+    subject.progress("sorting real images by c1")
+    with batch_statistics(subject.discriminator):
+        other = sort_images(subject)
+    chosen = sort_images(subject)
+    chosen.metrics |= {f"{key}_batch_statistics": v for key, v in other.metrics.items()}
+    return chosen
+
+
+def sort_images(subject: Subject) -> Measurements:
+    """Scores and counts on the test images, by the map from the first training images."""
+    discriminator, layout, data_set = subject.discriminator, subject.layout, subject.data_set
+    size, num_classes = layout.categorical[0], data_set.num_classes
+    num = subject.num_samples
+    train_images, train_labels = subject.train[0][:num], subject.train[1][:num].numpy()
+    test_images, test_labels = subject.test[0], subject.test[1].numpy()
+    train_categories, test_categories = (
+        predict_categories(discriminator, layout, images, data_set.value_range)
+        for images in (train_images, test_images)
+    )
+    train_counts = contingency(train_categories, train_labels, size, num_classes)
+    return Measurements(
+        clustering_scores(train_counts, test_categories, test_labels),
+        contingency=contingency(test_categories, test_labels, size, num_classes).tolist(),
+        category_to_class=match_categories(train_counts).tolist(),
+    )
 
 
 def recognise_images(

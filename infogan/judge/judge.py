@@ -6,24 +6,20 @@ generated image in training, and the GAN never sees it. What its outputs mean is
 data set's value range is, so that a black background stays 0 under `random_map`.
 """
 
-import json
 import math
 from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from jaxtyping import Float, UInt8
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor, nn
 
 from infogan.base.dataset import DataSet
 from infogan.base.errors import InfoGANError
 from infogan.base.factors import num_coordinates
-from infogan.base.files import write_file
 from infogan.base.images import scale
 from infogan.base.randomness import random_stream
-from infogan.base.tensors import checksum
+from infogan.base.tensors import load_tensors, save_tensors
 from infogan.datasets import lookup
 from infogan.method.maps import random_map
 from infogan.method.runtime import Backend
@@ -159,10 +155,7 @@ def ask(
 
 def save_judge(path: Path, judge: Judge, dataset: str) -> None:
     """Write the weights and the data set that they belong to, whole or not at all."""
-    tensors = {key: value.cpu().contiguous() for key, value in judge.state_dict().items()}
-    # One key: safetensors writes several in no fixed order, and equal weights give equal bytes.
-    contents = {"dataset": dataset, "checksum": checksum(dataset, tensors)}
-    write_file(path, save(tensors, {"contents": json.dumps(contents)}))
+    save_tensors(path, judge.state_dict(), "dataset", dataset)
 
 
 def load_judge(path: Path, dataset: str) -> Judge:
@@ -172,15 +165,10 @@ def load_judge(path: Path, dataset: str) -> Judge:
     """
     judge = untrained_judge(lookup(dataset))
     try:
-        with safe_open(path, framework="pt") as file:
-            contents = json.loads((file.metadata() or {})["contents"])
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        trained_on = contents["dataset"]
-        if contents["checksum"] != checksum(trained_on, tensors):
-            raise ValueError("its checksum is wrong: the file was changed")
+        trained_on, tensors = load_tensors(path, "dataset")
         if trained_on == dataset:
             judge.load_state_dict(tensors)
-    except (OSError, SafetensorError, RuntimeError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
         raise InfoGANError(
             f"{path}: no readable classifier ({reason}); run the classifier stage"

@@ -61,17 +61,3 @@ def reading_r2(
         variance = wanted.var(dim=0, correction=0).sum()
         scores.append((1 - error / variance).item() if variance > 0 else 0.0)
     return np.array(scores)
-
-
-def unwrap_circular(
-    measured: Float[np.ndarray, "*grid position factor"], factors: Sequence[Factor]
-) -> Float[np.ndarray, "*grid position factor"]:
-    """Angles along trajectories without jumps of 2 pi, so that ranks and changes mean something.
-
-    Holds where neighbouring positions are less than half a turn apart.
-    """
-    unwrapped = measured.copy()
-    for i, factor in enumerate(factors):
-        if factor.circular:
-            unwrapped[..., i] = np.unwrap(measured[..., i], axis=-1)
-    return unwrapped

@@ -58,15 +58,16 @@ def bounds(
     layout: CodeLayout,
     latents: Float[Tensor, "batch latent"],
     q: Recognition,
-    *,
-    learned_std: bool,
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
-    """L_I of the categorical codes together and of the continuous codes together, in nats."""
+    """L_I of the categorical codes together and of the continuous codes together, in nats.
+
+    With a fixed std of the continuous codes, Q's own is not used: it is 1.
+    """
     codes = split_categorical(layout, latents)
     categorical = torch.zeros((), device=latents.device)
     for code, logits in zip(codes, q.logits, strict=True):
         categorical = categorical + categorical_bound(code, logits)
-    log_std = q.log_std if learned_std else torch.zeros_like(q.log_std)
+    log_std = q.log_std if layout.learned_std else torch.zeros_like(q.log_std)
     continuous = continuous_bound(split_continuous(layout, latents), q.mean, log_std)
     return categorical, continuous
 

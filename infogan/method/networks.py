@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn.functional import fold, pad
 
+from infogan.method.codes import Recognition, split_recognition
 from infogan.params import CodeLayout, Networks
 
 KERNEL_SIZE = 4
@@ -147,7 +148,7 @@ class Generator(nn.Module):
 
 
 class Discriminator(nn.Module):
-    """The trunk that D and Q share, D's head and Q's head (see `split_recognition`).
+    """The trunk that D and Q share, D's head and Q's head.
 
     D's head has one logit, or with `num_labels` one for each label that an image may be shown with
     (the projection of Miyato & Koyama 2018).
@@ -157,6 +158,7 @@ class Discriminator(nn.Module):
         self, table: Table, layout: CodeLayout, options: Networks, num_labels: int = 1
     ) -> None:
         super().__init__()
+        self.layout = layout
         activation = nn.LeakyReLU(options.leaky_slope, inplace=True)
         trunk = [_scale(layer, options.width) for layer in table.trunk]
         recognition = [_scale(layer, options.width) for layer in table.recognition]
@@ -173,7 +175,7 @@ class Discriminator(nn.Module):
     def forward(
         self, images: Float[Tensor, "batch c h w"]
     ) -> tuple[Float[Tensor, " batch"], Float[Tensor, "batch recognition"]]:
-        """Logits of D(x), and Q's raw output."""
+        """Logits of D(x), and Q's raw output (see `split_recognition`)."""
         features = self.trunk(images)
         return self.decide(features), self.recognition(features)
 
@@ -186,9 +188,19 @@ class Discriminator(nn.Module):
         features: Float[Tensor, "batch feature"],
         labels: Int[Tensor, " batch"] | None = None,
     ) -> Float[Tensor, " batch"]:
-        """Logit of D(x), or of D(x, label), from the trunk's features."""
+        """Logit of D(x), or of D(x, label), from the trunk's features, in float32."""
         logits = self.decision(features)
-        return logits.squeeze(1) if labels is None else logits.gather(1, labels[:, None]).squeeze(1)
+        if labels is None:
+            return logits.squeeze(1).float()
+        return logits.gather(1, labels[:, None]).squeeze(1).float()
+
+    def read(self, features: Float[Tensor, "batch feature"]) -> Recognition:
+        """Q(c|x) from the trunk's features, in float32."""
+        return split_recognition(self.layout, self.recognition(features).float())
+
+    def read_detached(self, features: Float[Tensor, "batch feature"]) -> Recognition:
+        """Q(c|x) likewise, from which the trunk learns nothing."""
+        return self.read(features.detach())
 
 
 def build_networks(

@@ -3,13 +3,8 @@
 import json
 from pathlib import Path
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
-from torch import Tensor
-
 from infogan.base.errors import InfoGANError
-from infogan.base.files import write_file
-from infogan.base.tensors import checksum
+from infogan.base.tensors import load_tensors, save_tensors
 from infogan.datasets import lookup
 from infogan.method.networks import TABLES, Discriminator, Generator, build_networks
 from infogan.params import Params
@@ -34,14 +29,11 @@ def save_weights(
 ) -> None:
     """Write both networks to one file, whole or not at all."""
     tensors = {
-        f"{name}.{key}": value.cpu().contiguous()
+        f"{name}.{key}": value
         for name, network in (("generator", generator), ("discriminator", discriminator))
         for key, value in network.state_dict().items()
     }
-    networks = json.dumps(network_description(params))
-    # One key: safetensors writes several in no fixed order, and equal weights give equal bytes.
-    contents = json.dumps({"networks": networks, "checksum": checksum(networks, tensors)})
-    write_file(path, save(tensors, {"contents": contents}))
+    save_tensors(path, tensors, "networks", json.dumps(network_description(params)))
 
 
 def load_weights(path: Path, params: Params) -> tuple[Generator, Discriminator]:
@@ -51,8 +43,9 @@ def load_weights(path: Path, params: Params) -> tuple[Generator, Discriminator]:
     parameters describe.
     """
     try:
-        described, tensors = _read(path)
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
+        header, tensors = load_tensors(path, "networks")
+        described = json.loads(header)
+    except (OSError, ValueError) as error:
         raise InfoGANError(f"{path}: no readable weights ({error}); run the train stage") from error
     for key, expected in network_description(params).items():
         if described.get(key) != expected:
@@ -74,13 +67,3 @@ def load_weights(path: Path, params: Params) -> tuple[Generator, Discriminator]:
             ) from error
         network.eval()
     return networks
-
-
-def _read(path: Path) -> tuple[dict[str, object], dict[str, Tensor]]:
-    """The description and the tensors of a weights file."""
-    with safe_open(path, framework="pt") as file:
-        contents = json.loads((file.metadata() or {})["contents"])
-        tensors = {key: file.get_tensor(key) for key in file.offset_keys()}
-    if contents["checksum"] != checksum(contents["networks"], tensors):
-        raise ValueError("its checksum is wrong: the file was changed")
-    return json.loads(contents["networks"]), tensors

@@ -7,8 +7,7 @@ from jaxtyping import UInt8
 from matplotlib.figure import Figure
 
 from infogan.base.dataset import DataSet
-from infogan.evaluate.effects import ROLE_NAMES
-from infogan.evaluate.sorting import UNMATCHED
+from infogan.evaluate.record import ROLE_NAMES, UNMATCHED
 from infogan.method.film import film_steps
 from infogan.params import Params
 from infogan.report import figures

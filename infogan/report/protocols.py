@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-# What each metric is; the protocols in full are in the docstrings of the functions that measure.
+# `{}` in a name and in its text is a factor.
 PROTOCOLS = {
     "accuracy_matched": "argmax of Q(c1 given x) on test images, mapped one-to-one to digits",
     "accuracy_majority": "the same, each category mapped to its most frequent class",
@@ -16,46 +16,43 @@ PROTOCOLS = {
     "bound_cat_nats": "L_I of the categorical codes on fresh samples; at most ln 10 = 2.30 for c1",
     "bound_cont_nats": "L_I of the continuous codes together, with Q's std as trained",
     "bound_cont_fitted_nats": "the same with the best constant std",
+    "bound_cat_refit_nats": "bound_cat_nats of another Q, trained on the frozen generator",
+    "bound_cont_refit_nats": "the same for the continuous codes, with a learned std",
     "slant_spearman": "rank correlation of the slant code with the slant of digits, abs(c) <= 1",
     "slant_spearman_extrapolated": "the same for 1 < abs(c) <= 2",
     "width_spearman": "rank correlation of the width code with the width of digits, abs(c) <= 1",
     "width_spearman_extrapolated": "the same for 1 < abs(c) <= 2",
-    "bound_cat_refit_nats": "bound_cat_nats of another Q, trained on the frozen generator",
-    "bound_cont_refit_nats": "the same for the continuous codes, with a learned std",
     "slant_share": "share of the slant's variance within a category that the slant code explains",
     "slant_change": "mean change of the slant from code -1 to 1, in radians",
     "width_share": "share of the width's variance within a category that the width code explains",
     "width_change": "mean change of the width from code -1 to 1, in pixels",
     "warp_residual": "share of the change from code -1 to 1 that no affine map explains",
-    "bound_cat_settling_step": "step from which the bound of c1 stays within 10% of its end",
-    "generator_loss_settling_step": "the same for G's loss",
-    "discriminator_loss_settling_step": "the same for D's loss",
-    "settling_ratio": "bound_cat_settling_step over the earlier of the two losses'",
     "digit_kept": "share of traversal images that still show the row's digit, abs(c) <= 1",
     "digit_kept_extrapolated": "the same for 1 < abs(c) <= 2",
+    "{}_spearman": "rank correlation of {}, read off generated images, with its code, abs(c) <= 1",
+    "{}_spearman_extrapolated": "the same for 1 < abs(c) <= 2",
+    "{}_share": "share of the variance of {}, read off generated images, that its code explains",
+    "{}_change": "mean change of {} from code -1 to 1, in its own unit",
     "frechet_classifier": "Frechet distance to 10,000 training images on the judge's features",
     "mig": "mutual information gap of Q's continuous codes on real test images",
     "factor_vae": "FactorVAE score of the same",
     "dci_disentanglement": "how much each of these codes serves one factor alone, by forests",
     "dci_completeness": "how much each factor is served by one of these codes alone",
     "dci_informativeness": "R2 with which forests predict the factors from these codes",
-}
-
-
-FACTOR_PROTOCOLS = {
-    "_code_spearman": "rank correlation of {} with Q's code for it, on real test images",
-    "_code_r2": "share of the variance of {} that this code explains there",
-    "_spearman": "rank correlation of {}, read off generated images, with its code, abs(c) <= 1",
-    "_category_share": "largest share of the entropy of {} that a categorical code gives away",
-    "_share": "share of the variance of {}, read off generated images, that its code explains",
-    "_change": "mean change of {} from code -1 to 1, in its own unit",
+    "{}_code_spearman": "rank correlation of {} with Q's code for it, on real test images",
+    "{}_code_r2": "share of the variance of {} that this code explains there",
+    "{}_category_share": "largest share of the entropy of {} that a categorical code gives away",
+    "bound_cat_settling_step": "step from which the bound of c1 stays within 10% of its end",
+    "generator_loss_settling_step": "the same for G's loss",
+    "discriminator_loss_settling_step": "the same for D's loss",
+    "settling_ratio": "bound_cat_settling_step over the earlier of the two losses'",
 }
 
 
 def protocol(metric: str, factors: Sequence[str] = ()) -> str:
     """What a metric is, on data with these factors; empty for an unknown one."""
     for factor in factors:
-        for suffix, text in FACTOR_PROTOCOLS.items():
-            if metric == factor + suffix:
+        for name, text in PROTOCOLS.items():
+            if "{}" in name and metric == name.format(factor):
                 return text.format(factor)
     return PROTOCOLS.get(metric, "")

@@ -39,8 +39,8 @@ def read_run(folder: Path, objective: str, seed: int) -> Run:
         return Run(
             objective,
             seed,
-            json.loads((evaluate / "measurements.json").read_text()),
-            json.loads((train / "environment.json").read_text()),
+            json.loads((evaluate / "measurements.json").read_text(encoding="utf-8")),
+            json.loads((train / "environment.json").read_text(encoding="utf-8")),
             curves.reset_index().assign(objective=objective, seed=seed),
             {path.stem: load_array(path) for path in grids},
             load_array(train / "film.npy"),

@@ -72,10 +72,11 @@ def document(
     parts.append(_judge(data_set, classifier))
     parts += ["## Every seed", tables.seeds_table(measured, _seed_metrics(data_set))]
     shapes = [run for run in runs if "leakage" in run.record]
+    what = "shape of the digit" if data_set.shows_strokes else "factor"
     if shapes:
         parts += [
             "## What the continuous codes do",
-            "Rank correlation of each code with each shape of the digit, abs(c) <= 1.",
+            f"Rank correlation of each code with each {what}, abs(c) <= 1.",
             _leakage_table(shapes, params),
         ]
     informed = [run for run in runs if "information" in run.record]

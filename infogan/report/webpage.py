@@ -37,7 +37,7 @@ def web_page(blocks: Sequence[Block | Html], links: Mapping[str, str] | None = N
     title = str(blocks[0]).removeprefix("# ")
     headings = [b.removeprefix("## ") for b in blocks if isinstance(b, str) and b[:3] == "## "]
     introduction, *sections = _sections(blocks[1:])
-    return Template(TEMPLATE.read_text()).substitute(
+    return Template(TEMPLATE.read_text(encoding="utf-8")).substitute(
         title=html.escape(title),
         heading=inline(title),
         introduction=introduction,

@@ -6,6 +6,7 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from infogan.base.errors import InfoGANError
 from infogan.base.randomness import derive_seed
 from infogan.method.networks import Discriminator, Generator, Table, build_networks
 from infogan.method.optimisation import MasterWeights
@@ -36,6 +37,20 @@ class Players:
             weights.load_state(
                 {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
             )
+
+    def restore(self) -> None:
+        """Give the networks their float32 weights; an InfoGANError names one that is not finite.
+
+        The last losses were measured before the last updates, which could still diverge.
+        """
+        self.generator_weights.restore()
+        self.discriminator_weights.restore()
+        for network in (self.generator, self.discriminator):
+            for name, parameter in network.named_parameters():
+                if not bool(parameter.isfinite().all()):
+                    raise InfoGANError(
+                        f"{type(network).__name__}.{name} is not finite at the last step"
+                    )
 
 
 def make_players(

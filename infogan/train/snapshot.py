@@ -8,7 +8,6 @@ never taken up.
 import fcntl
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -17,11 +16,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from infogan.base.tensors import checksum
+from infogan.base.errors import InfoGANError
+from infogan.base.tensors import load_tensors, save_tensors
 
 Identity = dict[str, Any]
 Say = Callable[[str], None]
@@ -76,7 +74,7 @@ class Snapshots:
         except FileNotFoundError:
             self._explain_difference()
             return None
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+        except (OSError, ValueError, KeyError) as error:
             self.say(f"starts anew: the snapshot in {self.folder} is damaged ({error})")
             return None
         self.say(f"goes on after step {snapshot.step}, from the snapshot in {self.folder}")
@@ -104,15 +102,11 @@ class Snapshots:
     def _save(self, snapshot: Snapshot) -> bool:
         if self._lock is None:
             return False
-        temporary = self.folder / "partial"
         try:
-            _write(temporary, snapshot)
-            os.replace(temporary, self.folder / "snapshot")
-        except (OSError, SafetensorError) as error:
+            _write(self.folder / "snapshot", snapshot)
+        except InfoGANError as error:
             # The training is worth more than its snapshot.
-            with suppress(OSError):
-                temporary.unlink()
-            self.say(f"no snapshot could be written, training goes on without ({error})")
+            self.say(f"training goes on without a snapshot: {error}")
             return False
         return True
 
@@ -124,7 +118,9 @@ class Snapshots:
             if not _lock(lock):
                 self.say("the same training is running already: this one keeps no snapshots")
                 return None
-            (self.folder / "identity.json").write_text(_as_text(self.identity))
+            for partial in self.folder.glob(".*.partial"):  # of a process that was killed
+                partial.unlink(missing_ok=True)
+            (self.folder / "identity.json").write_text(_as_text(self.identity), encoding="utf-8")
             _drop_oldest(self.folder)
         except OSError as error:
             self.say(f"keeps no snapshots: {error}")
@@ -136,7 +132,7 @@ class Snapshots:
         for folder in sorted(self.folder.parent.glob(f"{self.run}-*")):
             if folder != self.folder and (folder / "snapshot").exists():
                 try:
-                    other = json.loads((folder / "identity.json").read_text())
+                    other = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
                 except (OSError, ValueError):
                     continue  # killed while it wrote this, or done meanwhile
                 self.say(
@@ -148,19 +144,14 @@ class Snapshots:
 def _write(path: Path, snapshot: Snapshot) -> None:
     names = list(snapshot.tensors)  # their order is the order of what is logged
     header = json.dumps({"step": snapshot.step, "log": snapshot.log, "names": names})
-    tensors = {name: value.cpu().contiguous() for name, value in snapshot.tensors.items()}
-    save_file(tensors, path, {"header": header, "checksum": checksum(header, tensors)})
+    save_tensors(path, snapshot.tensors, "snapshot", header)
 
 
 def _read(path: Path) -> Snapshot:
-    with safe_open(path, framework="pt") as file:
-        metadata = file.metadata() or {}
-        tensors = {name: file.get_tensor(name) for name in file.offset_keys()}
-    if metadata["checksum"] != checksum(metadata["header"], tensors):
-        raise ValueError("its checksum is wrong")
-    header = json.loads(metadata["header"])
-    log = [(step, means) for step, means in header["log"]]
-    return Snapshot(header["step"], {name: tensors[name] for name in header["names"]}, log)
+    header, tensors = load_tensors(path, "snapshot")
+    described = json.loads(header)
+    log = [(step, means) for step, means in described["log"]]
+    return Snapshot(described["step"], {name: tensors[name] for name in described["names"]}, log)
 
 
 def _lock(file: BinaryIO) -> bool:

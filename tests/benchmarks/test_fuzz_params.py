@@ -45,8 +45,7 @@ def test_another_exception_than_ours_is_a_failure(tmp_path):
 def test_computing_for_too_long_is_a_failure(tmp_path):
     path = tmp_path / "params.yaml"
     path.write_text(ORIGINAL)
-    kind, message = ending(path, DIGITS, seconds=1e-6)
-    assert (kind, message.split(":")[0]) == ("FAILED", "TimeoutError")
+    assert ending(path, DIGITS, seconds=1e-6)[0] == "FAILED"
 
 
 def test_a_refusal_is_one_line_that_names_the_key_or_the_place():

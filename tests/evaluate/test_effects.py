@@ -1,31 +1,49 @@
+import math
+
 import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
+from infogan.base.dataset import Factor, rotation
 from infogan.base.errors import InfoGANError
+from infogan.datasets import lookup
+from infogan.datasets.heads import HEAD_FACTORS
+from infogan.download.heads import draw_heads, render_heads, sample_identities
 from infogan.evaluate.effects import (
     Role,
-    assign_roles,
     extrapolated_range,
+    factor_effects,
     leakage_matrix,
     rank_correlation,
-    role_correlations,
-    role_effects,
     trained_range,
+    trajectory_effects,
+    unwrap_circular,
     variance_share,
 )
+from infogan.evaluate.morphometrics import SHAPES
+from infogan.evaluate.readers import STROKES, reader_for
+from infogan.judge.regressor import train_regressor
+from infogan.method.networks import Generator
+from infogan.params import Judging
+from tests.evaluate.hand_made import FirstRow, HandMade
+from tests.layouts import code_layout
+from tests.rendered import seeded
 
-SHAPES = ("area", "slant", "width", "height")
+NAMES = ("area", "slant", "width", "height")
+NAMED = [Factor(name, -np.inf, np.inf) for name in NAMES]
+ROLES = ("slant", "width")
 VALUES = np.linspace(-2, 2, 21)
 NUM_TRAJECTORIES = 6
 
 
 def trajectories(*effects):
     """Codes [code, trajectory, position, shape], each given as {shape: function of its value}."""
-    measured = np.zeros((len(effects), NUM_TRAJECTORIES, len(VALUES), len(SHAPES)))
+    measured = np.zeros((len(effects), NUM_TRAJECTORIES, len(VALUES), len(NAMES)))
     for code, effect in enumerate(effects):
         for shape, function in effect.items():
             offsets = np.arange(NUM_TRAJECTORIES)[:, None]
-            measured[code, :, :, SHAPES.index(shape)] = offsets + function(VALUES)
+            measured[code, :, :, NAMES.index(shape)] = offsets + function(VALUES)
     return measured
 
 
@@ -37,8 +55,20 @@ def down(values):
     return -np.exp(values)
 
 
+def twice(assigning, scored):
+    """The effects where roles are assigned on some trajectories and scored on others."""
+    one_stratum = np.zeros(scored.shape[:2], dtype=int)
+    both = np.concatenate([assigning, scored], axis=1)
+    return factor_effects(both, one_stratum, VALUES, NAMED, ROLES)
+
+
+def effects(measured):
+    return twice(measured, measured)
+
+
 def scores(measured):
-    return role_correlations(measured, VALUES, SHAPES, assign_roles(measured, VALUES, SHAPES))
+    """The rank correlations alone."""
+    return {k: v for k, v in effects(measured).scores.items() if "spearman" in k}
 
 
 def test_rank_correlation_of_any_rising_measure_is_one_and_of_a_falling_one_minus_one():
@@ -98,7 +128,7 @@ def test_ranges_meet_at_one_and_end_at_two_in_spite_of_rounding():
 
 def test_perfect_codes_take_their_roles_and_score_one_in_either_direction():
     measured = trajectories({"width": down}, {"slant": up}, {})
-    roles = assign_roles(measured, VALUES, SHAPES)
+    roles = effects(measured).roles
     assert roles == {"slant": Role(code=1, sign=1), "width": Role(code=0, sign=-1)}
     expected = dict.fromkeys(
         [
@@ -118,15 +148,14 @@ def test_roles_are_those_of_the_best_sum_and_not_of_the_first_choice():
 
     # Both codes move slant best, and only code 0 moves width at all.
     measured = trajectories({"slant": up, "width": mostly_up}, {"slant": mostly_up})
-    roles = assign_roles(measured, VALUES, SHAPES)
+    roles = effects(measured).roles
     assert (roles["slant"].code, roles["width"].code) == (1, 0)
 
 
 def test_useless_codes_score_about_zero_on_trajectories_that_did_not_choose_them():
     rng = np.random.default_rng(0)
-    noise = rng.normal(size=(2, 2, 400, len(VALUES), len(SHAPES)))
-    roles = assign_roles(noise[0], VALUES, SHAPES)
-    scored = role_correlations(noise[1], VALUES, SHAPES, roles)
+    noise = rng.normal(size=(2, 2, 400, len(VALUES), len(NAMES)))
+    scored = {k: v for k, v in twice(*noise).scores.items() if "spearman" in k}
     # A Spearman over n positions has variance 1 / (n - 1), here n >= 10, over 400 trajectories.
     assert scored == pytest.approx(dict.fromkeys(scored, 0), abs=4 / np.sqrt(9 * 400))
 
@@ -153,21 +182,15 @@ def test_code_whose_direction_flips_between_trajectories_scores_zero():
 
 def test_code_that_points_against_its_assigned_direction_scores_minus_one():
     measured = trajectories({"slant": up}, {"width": up})
-    roles = assign_roles(-measured, VALUES, SHAPES)
-    scored = role_correlations(measured, VALUES, SHAPES, roles)
+    scored = twice(-measured, measured).scores
     assert scored["slant_spearman"] == pytest.approx(-1)
 
 
 def test_single_code_takes_the_role_it_fits_best():
     measured = trajectories({"width": down})
-    assert assign_roles(measured, VALUES, SHAPES) == {"slant": None, "width": Role(0, -1)}
-    assert set(scores(measured)) == {"width_spearman", "width_spearman_extrapolated"}
-
-
-def test_no_code_takes_no_role():
-    roles = assign_roles(trajectories(), VALUES, SHAPES)
-    assert roles == {"slant": None, "width": None}
-    assert role_correlations(trajectories(), VALUES, SHAPES, roles) == {}
+    assert effects(measured).roles == {"width": Role(0, -1)}
+    assert scores(measured)["width_spearman"] == pytest.approx(1)
+    assert scores(measured)["slant_spearman"] == 0
 
 
 def test_ranges_are_scored_apart_and_roles_ignore_the_extrapolated_one():
@@ -189,9 +212,9 @@ def test_extrapolated_range_ranks_both_sides_together():
 def test_missing_extrapolated_values_are_refused():
     inside = trained_range(VALUES)
     measured = trajectories({"slant": up})[:, :, inside]
-    roles = assign_roles(measured, VALUES[inside], SHAPES)
+    strata = np.zeros((1, NUM_TRAJECTORIES // 2), dtype=int)
     with pytest.raises(InfoGANError, match="traverse"):
-        role_correlations(measured, VALUES[inside], SHAPES, roles)
+        factor_effects(measured, strata, VALUES[inside], NAMED, ROLES)
 
 
 def test_leakage_matrix_is_signed_and_covers_every_code_and_shape():
@@ -252,12 +275,202 @@ def test_share_skips_categories_with_one_trajectory():
 def test_change_is_that_from_minus_one_to_one_in_the_assigned_direction():
     # up: c^3 has a least-squares slope over [-1, 1]; a line has its own.
     measured = trajectories({"slant": lambda c: -0.3 * c}, {"width": lambda c: 2 * c})
-    roles = assign_roles(measured, VALUES, SHAPES)
-    categories = np.zeros((2, NUM_TRAJECTORIES), dtype=int)
-    effects = role_effects(measured, categories, VALUES, SHAPES, roles)
-    assert effects["slant_change"] == pytest.approx(0.6)
-    assert effects["width_change"] == pytest.approx(4)
-    assert set(effects) == {"slant_share", "slant_change", "width_share", "width_change"}
+    scored = effects(measured).scores
+    assert scored["slant_change"] == pytest.approx(0.6)
+    assert scored["width_change"] == pytest.approx(4)
     # Offsets 0..5 between trajectories: variance 3.5 beside 4 * Var(c), of 11 values in [-1, 1].
     spread = 4 * np.var(np.linspace(-1, 1, 11))
-    assert effects["width_share"] == pytest.approx(spread / (spread + 3.5))
+    assert scored["width_share"] == pytest.approx(spread / (spread + 3.5))
+
+
+# Factors, whose codes are found among several.
+
+FACTORS = (Factor("lean", -0.5, 1.5), rotation("turn"), Factor("size", 20.0, 30.0))
+NINE = np.linspace(-2, 2, 9)
+MANY = 400
+
+
+def factor_trajectories(*effects, noise=0.0, own=0.0, seed=0):
+    """`measured` where code i adds `effects[i]` = {factor: slope} to its trajectory's own level."""
+    rng = np.random.default_rng(seed)
+    shape = (len(effects), MANY, len(NINE), len(FACTORS))
+    measured = noise * rng.standard_normal(shape) + own * rng.standard_normal((*shape[:2], 1, 3))
+    names = [factor.name for factor in FACTORS]
+    for code, effect in enumerate(effects):
+        for name, slope in effect.items():
+            measured[code, :, :, names.index(name)] += slope * NINE
+    return measured
+
+
+def of_factors(measured):
+    one_stratum = np.zeros((len(measured), measured.shape[1] // 2), dtype=int)
+    return factor_effects(measured, one_stratum, NINE, FACTORS, [f.name for f in FACTORS])
+
+
+def effects_of(measured):
+    return of_factors(measured).scores
+
+
+def test_codes_are_paired_with_the_factors_that_they_move_in_either_direction():
+    measured = factor_trajectories({"size": -3.0}, {"lean": 0.4}, {}, {"turn": 1.0})
+    scores, roles, _ = of_factors(measured)
+    assert roles == {"size": Role(0, -1), "lean": Role(1, 1), "turn": Role(3, 1)}
+    assert scores["lean_spearman"] == pytest.approx(1)
+    assert scores["size_spearman"] == pytest.approx(1)
+    assert scores["lean_share"] == pytest.approx(1)
+    # From -1 to 1, twice the slope.
+    assert scores["lean_change"] == pytest.approx(0.8)
+    assert scores["size_change"] == pytest.approx(6)
+    assert scores["turn_change"] == pytest.approx(2)
+
+
+def test_a_code_that_goes_round_the_circle_is_followed_through_the_turn():
+    turning = factor_trajectories({}, {"turn": math.pi}, {}, own=0.2)
+    turning[..., 1] = np.arctan2(np.sin(turning[..., 1]), np.cos(turning[..., 1]))
+    scores = effects_of(turning)
+    # Of pi either way, four steps of a quarter turn.
+    assert scores["turn_spearman"] == pytest.approx(1)
+    assert scores["turn_change"] == pytest.approx(2 * math.pi, rel=1e-3)
+    # Levels spread by 0.2 rad blur sine and cosine by 1 - exp(-0.2^2).
+    assert scores["turn_share"] == pytest.approx(math.exp(-0.04), abs=0.03)
+
+
+def test_share_is_that_of_the_codes_variance_among_all():
+    scores = effects_of(factor_trajectories({"lean": 0.5}, own=0.4, noise=0.2))
+    spread = 0.25 * np.var(np.linspace(-1, 1, 5))
+    assert scores["lean_share"] == pytest.approx(spread / (spread + 0.16 + 0.04), abs=0.05)
+
+
+def test_codes_without_effect_score_near_0():
+    scores = effects_of(factor_trajectories({}, {}, {}, noise=1.0, own=1.0))
+    assert scores["lean_share"] == pytest.approx(0, abs=0.02)
+    # 200 trajectories of 5 positions: standard error 0.5 / sqrt(200) = 0.035.
+    assert abs(scores["lean_spearman"]) < 0.15
+
+
+def test_factors_without_a_code_score_0():
+    scores = effects_of(factor_trajectories({"size": 1.0}))
+    for name in ("lean", "turn"):
+        for key in ("spearman", "spearman_extrapolated", "share", "change"):
+            assert scores[f"{name}_{key}"] == 0
+    assert scores["size_spearman"] == pytest.approx(1)
+
+
+class Renderer(Generator):
+    """A generator that draws heads whose azimuth and light are its two codes."""
+
+    layout = code_layout(
+        noise=len(sample_identities(1, seeded())[0]) + 2, categorical=(), continuous=2
+    )
+
+    def __init__(self):
+        nn.Module.__init__(self)
+        self.unused = nn.Parameter(torch.zeros(1))
+
+    def forward(self, latents):
+        identities, others, codes = latents.split([latents.shape[1] - 4, 2, 2], dim=1)
+        shares = torch.stack([-codes[:, 1], others[:, 0], codes[:, 0], others[:, 1]], dim=1)
+        low = torch.tensor([factor.low for factor in HEAD_FACTORS])
+        high = torch.tensor([factor.high for factor in HEAD_FACTORS])
+        factors = low + (high - low) * (shares.clamp(-1, 1) + 1) / 2
+        return render_heads(factors, identities) / 255
+
+
+def test_a_generator_whose_codes_are_factors_is_recognised(backend):
+    train = draw_heads(480, seeded())
+    options = Judging(
+        num_epochs=6, batch_size=24, lr=0.003, seed=0, rotation=0, shear=0, scale=0, shift=0
+    )
+    judge = train_regressor(train.images, train.factors, lookup("heads"), options, backend)
+    reader = reader_for(lookup("heads"), judge)
+    scores, _, leakage = trajectory_effects(
+        Renderer(), Renderer.layout, reader, 10, NINE, seeded(3)
+    )
+    assert leakage.shape == (2, 4)
+    assert scores["azimuth_spearman"] > 0.9
+    assert scores["light_spearman"] > 0.9
+    assert scores["azimuth_share"] > 0.7
+    assert scores["light_share"] > 0.7
+    # The whole range, of which the regressor may read a little less.
+    assert scores["azimuth_change"] == pytest.approx(2 * math.pi / 3, rel=0.2)
+    assert scores["elevation_spearman"] == scores["width_spearman"] == 0
+
+
+def test_angles_along_a_trajectory_go_on_where_the_circle_closes():
+    turning = np.linspace(2.0, 9.0, 11)
+    measured = np.zeros((3, 11, 2))
+    measured[..., 0] = turning
+    measured[..., 1] = np.arctan2(np.sin(turning), np.cos(turning))
+    unwrapped = unwrap_circular(measured, (FACTORS[0], FACTORS[1]))
+    np.testing.assert_allclose(unwrapped[1], np.stack([turning, turning], axis=1))
+
+
+# Images of strokes, and what a classifier sees in them.
+
+LAYOUT = code_layout(noise=3, categorical=(10,), continuous=2)
+
+
+def draw_bar(slant: Tensor, half_width: Tensor) -> Tensor:
+    """Two upright strokes, `2 * half_width` apart, sheared by tan(slant), the top to the right."""
+    y = torch.linspace(-13.5, 13.5, 28)[None, :, None]
+    x = torch.linspace(-13.5, 13.5, 28)[None, None, :]
+    straight = x + torch.tan(slant)[:, None, None] * y
+    distance = (straight.abs() - half_width[:, None, None]).abs()
+    inside = (y.abs() <= 8).float()
+    return ((1.6 - distance).clamp(0, 1) * inside)[:, None]
+
+
+def rng() -> torch.Generator:
+    return torch.Generator().manual_seed(7)
+
+
+def drawn(draw, num_trajectories: int = 4):
+    args = (HandMade(draw), LAYOUT, STROKES, num_trajectories, NINE, rng(), FirstRow(10))
+    return trajectory_effects(*args)
+
+
+def test_codes_that_lean_and_widen_are_found_and_score_near_one():
+    def draw(latents: Tensor) -> Tensor:
+        widen, lean = latents[:, LAYOUT.continuous_slice].T
+        return draw_bar(-0.15 * lean, 5 + widen)
+
+    # Enough for several trajectories of each category.
+    result = drawn(draw, num_trajectories=40)
+    assert result.roles["slant"] == (1, -1)
+    assert result.roles["width"] == (0, 1)
+    for name in ("slant", "width"):
+        assert result.scores[f"{name}_spearman"] == pytest.approx(1, abs=0.05)
+        assert result.scores[f"{name}_spearman_extrapolated"] == pytest.approx(1, abs=0.05)
+        # The codes alone decide these shapes.
+        assert result.scores[f"{name}_share"] == pytest.approx(1, abs=0.05)
+    # By hand: 0.15 radians and 2 pixels per unit of code, over two units.
+    assert result.scores["slant_change"] == pytest.approx(0.3, abs=0.03)
+    assert result.scores["width_change"] == pytest.approx(4, abs=0.4)
+    # To lean or to move two strokes apart is an affine map, but for the strokes' thickness.
+    assert result.scores["warp_residual"] < 0.3
+    assert result.leakage.shape == (2, len(SHAPES))
+    assert result.leakage[1, SHAPES.index("slant")] == pytest.approx(-1, abs=0.05)
+    assert abs(result.leakage[0, SHAPES.index("slant")]) < 0.5
+
+
+def test_codes_that_do_nothing_score_zero():
+    constant = draw_bar(torch.tensor([0.2]), torch.tensor([4.0]))
+    result = drawn(lambda latents: constant.expand(len(latents), -1, -1, -1))
+    assert result.scores["slant_spearman"] == 0
+    assert result.scores["width_spearman"] == 0
+    for name in ("slant_share", "slant_change", "width_share", "width_change", "warp_residual"):
+        assert result.scores[name] == pytest.approx(0, abs=1e-6)
+    assert result.scores["digit_kept"] == 1
+
+
+def test_digit_kept_is_the_share_of_images_with_the_digit_of_the_middle():
+    def draw(latents: Tensor) -> Tensor:
+        images = torch.zeros(len(latents), 1, 28, 28)
+        high = latents[:, LAYOUT.continuous_slice].max(dim=1).values > 1.2
+        images[torch.arange(len(latents)), 0, 0, high.long()] = 1
+        return images
+
+    result = drawn(draw)
+    # Of the values beyond 1, -2 and -1.5 keep the digit and 1.5 and 2 change it.
+    assert result.scores["digit_kept"] == 1
+    assert result.scores["digit_kept_extrapolated"] == 0.5

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 
-from infogan.evaluate.bounds import bound_scores, refit_recognition
+from infogan.evaluate.bounds import bound_scores, refit_recognition, with_learned_std
 from infogan.method.networks import TABLES, Generator, build_networks
 
 
@@ -39,8 +39,7 @@ def refit(generator, discriminator, small, backend, num_steps=300):
 
 def bound(generator, discriminator, small):
     rng = torch.Generator().manual_seed(2)
-    layout = small.codes
-    return bound_scores(generator, discriminator, layout, 2000, rng, learned_std=True)
+    return bound_scores(generator, discriminator, with_learned_std(small.codes), 2000, rng)
 
 
 def test_the_bound_of_visible_codes_rises_towards_their_entropy(small, discriminator, backend):

@@ -20,7 +20,7 @@ from infogan.evaluate.sorting import (
 from infogan.method.codes import sample
 from infogan.method.networks import TABLES, DenseMap, Discriminator, Table, build_networks
 from infogan.params import Networks
-from tests.layouts import code_layout
+from tests.layouts import code_layout, with_std
 
 LAYOUT = code_layout(noise=4, categorical=(5, 3), continuous=2)
 NUM_CLASSES = 10
@@ -194,7 +194,7 @@ def echo_networks(layout, logit_gains, mean_gains, log_std=0.0):
 
 
 def bounds_of(networks, layout, num_samples=20_000, *, learned_std=False, seed=0):
-    return bound_scores(*networks, layout, num_samples, seeded(seed), learned_std=learned_std)
+    return bound_scores(*networks, with_std(layout, learned=learned_std), num_samples, seeded(seed))
 
 
 FIXED_STD = math.log(2) - 0.5 * math.log(2 * math.pi)  # a perfect mean with std 1

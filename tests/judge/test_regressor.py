@@ -1,7 +1,6 @@
 import math
 from dataclasses import replace
 
-import numpy as np
 import pytest
 import torch
 
@@ -13,7 +12,7 @@ from infogan.datasets.seats import SEAT_FACTORS
 from infogan.download.heads import draw_heads
 from infogan.download.seats import draw_seats
 from infogan.judge.judge import load_judge, save_judge
-from infogan.judge.regressor import read_factors, reading_r2, train_regressor, unwrap_circular
+from infogan.judge.regressor import read_factors, reading_r2, train_regressor
 from infogan.params import Judging
 from tests.rendered import seeded
 
@@ -92,12 +91,3 @@ def test_an_angle_a_full_turn_off_is_read_exactly_and_one_half_a_turn_off_scores
     # The opposite point of the circle: a distance of 2, squared, over a variance of 1.
     opposite = values + torch.tensor([0.0, math.pi])
     assert reading_r2(opposite, values, FACTORS)[1] == pytest.approx(-3, abs=0.05)
-
-
-def test_angles_along_a_trajectory_go_on_where_the_circle_closes():
-    turning = np.linspace(2.0, 9.0, 11)
-    measured = np.zeros((3, 11, 2))
-    measured[..., 0] = turning
-    measured[..., 1] = np.arctan2(np.sin(turning), np.cos(turning))
-    unwrapped = unwrap_circular(measured, FACTORS)
-    np.testing.assert_allclose(unwrapped[1], np.stack([turning, turning], axis=1))

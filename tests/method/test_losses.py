@@ -15,7 +15,7 @@ from infogan.method.losses import (
     inconsistency,
     information,
 )
-from tests.layouts import code_layout
+from tests.layouts import code_layout, with_std
 
 LAYOUT = code_layout(noise=4, categorical=(5, 3), continuous=2)
 
@@ -204,7 +204,7 @@ def random_recognition(layout, num):
 def test_bounds_sum_over_the_codes():
     latents = sample(LAYOUT, 13, seeded())
     q = random_recognition(LAYOUT, 13)
-    categorical, continuous = bounds(LAYOUT, latents, q, learned_std=True)
+    categorical, continuous = bounds(with_std(LAYOUT, learned=True), latents, q)
     expected = sum(
         categorical_bound(latents[:, LAYOUT.categorical_slice(i)], q.logits[i]) for i in range(2)
     )
@@ -221,7 +221,7 @@ def test_bounds_of_a_perfect_q_are_the_entropies_of_the_categorical_codes():
     latents = sample(LAYOUT, 13, seeded())
     logits = tuple(100 * latents[:, LAYOUT.categorical_slice(i)] for i in range(2))
     q = Recognition(logits, split_continuous(LAYOUT, latents), torch.full((13, 2), 9.0))
-    categorical, continuous = bounds(LAYOUT, latents, q, learned_std=False)
+    categorical, continuous = bounds(with_std(LAYOUT, learned=False), latents, q)
     assert categorical.item() == pytest.approx(sum(LAYOUT.categorical_entropies_nats), abs=1e-5)
     assert continuous.item() == pytest.approx(2 * -0.225792, abs=1e-5)
 
@@ -231,7 +231,7 @@ def test_a_fixed_std_is_1_and_gives_its_output_no_gradient():
     q = random_recognition(LAYOUT, 13)
     q.log_std.requires_grad_()
     q.mean.requires_grad_()
-    continuous = bounds(LAYOUT, latents, q, learned_std=False)[1]
+    continuous = bounds(with_std(LAYOUT, learned=False), latents, q)[1]
     expected = continuous_bound(split_continuous(LAYOUT, latents), q.mean, torch.zeros(13, 2))
     assert continuous.item() == expected.item()
     continuous.backward()
@@ -243,7 +243,7 @@ def test_a_learned_std_is_qs_output():
     latents = sample(LAYOUT, 13, seeded())
     q = random_recognition(LAYOUT, 13)
     q.log_std.requires_grad_()
-    continuous = bounds(LAYOUT, latents, q, learned_std=True)[1]
+    continuous = bounds(with_std(LAYOUT, learned=True), latents, q)[1]
     expected = continuous_bound(split_continuous(LAYOUT, latents), q.mean, q.log_std)
     assert continuous.item() == expected.item()
     continuous.backward()
@@ -254,9 +254,8 @@ def test_a_learned_std_is_qs_output():
 @pytest.mark.parametrize("layout", [code_layout(4, (), 3), code_layout(4, (5,), 0)], ids=str)
 def test_the_bound_of_codes_that_are_not_there_is_zero(layout, learned_std):
     latents = sample(layout, 13, seeded())
-    categorical, continuous = bounds(
-        layout, latents, random_recognition(layout, 13), learned_std=learned_std
-    )
+    layout = with_std(layout, learned=learned_std)
+    categorical, continuous = bounds(layout, latents, random_recognition(layout, 13))
     assert (categorical.item() == 0) == (not layout.categorical)
     assert (continuous.item() == 0) == (not layout.continuous)
 

@@ -203,8 +203,8 @@ def test_too_little_memory_is_one_line_and_leaves_nothing(
         try:
             os.chdir(whole)
             os.environ["DVC_ROOT"] = str(tmp_path)
-            sys.stderr = open(tmp_path / "stderr", "w", buffering=1)  # noqa: SIM115
-            pages = int(Path("/proc/self/statm").read_text().split()[0])
+            sys.stderr = open(tmp_path / "stderr", "w", encoding="utf-8", buffering=1)  # noqa: SIM115
+            pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
             limit = pages * os.sysconf("SC_PAGE_SIZE") + 20 * 2**20
             resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
             module = importlib.import_module(f"stages.{stage}")

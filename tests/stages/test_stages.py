@@ -132,9 +132,11 @@ def test_every_layout_reaches_the_report(pipeline, make_params, changes):
     assert ("accuracy_matched" in metrics["infogan"]) == bool(layout.categorical)
     assert ("bound_cat_nats" in metrics["infogan"]) == bool(layout.categorical)
     assert ("bound_cont_nats" in metrics["infogan"]) == bool(layout.continuous)
-    # A single continuous code plays the role that it fits best.
-    roles = {"slant_spearman", "width_spearman"} & set(metrics["infogan"])
-    assert len(roles) == min(2, layout.continuous)
+    # A single continuous code plays the role that it fits best; the other is left without.
+    record = json.loads((folder / "runs/evaluate/infogan-3/measurements.json").read_text())
+    assert len(record["roles"]) == min(2, layout.continuous)
+    left = {"slant", "width"} - set(record["roles"]) if layout.continuous else set()
+    assert all(metrics["infogan"][f"{name}_spearman"] == 0 for name in left)
 
     traverse = folder / "runs" / "traverse" / "infogan-3"
     for index, name in enumerate(layout.names):

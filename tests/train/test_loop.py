@@ -121,13 +121,17 @@ def run(make_params, backend, digit_images):
 # One step against the equations, computed apart.
 
 
-def reference_bound(params, latents, output):
-    """lambda L_I with lambda_disc 0.7 and lambda_cont 0.3, from torch's own losses."""
+def reference_bound(params, latents, output, mapped_output=None):
+    """lambda L_I with lambda_disc 0.7 and lambda_cont 0.3, from torch's own losses.
+
+    With `mapped_output`, Q's answers to mapped images, the categories are read off those.
+    """
     layout = params.codes
+    read_off = output if mapped_output is None else mapped_output
     total, column = 0.0, 0
     for code, size in enumerate(layout.categorical):
         target = latents[:, layout.categorical_slice(code)].argmax(dim=1)
-        log_q = -cross_entropy(output[:, column : column + size], target)
+        log_q = -cross_entropy(read_off[:, column : column + size], target)
         total, column = total + 0.7 * (log_q + math.log(size)), column + size
     mean, log_std = output[:, column:].chunk(2, dim=1)
     if not params.codes.learned_std:
@@ -155,7 +159,10 @@ def reference_step(generator, discriminator, params, real_images, rng, objective
     adversarial = binary_cross_entropy_with_logits(
         real_logits, ones
     ) + binary_cross_entropy_with_logits(fake_logits, zeros)
-    bound = reference_bound(params, latents, output)
+    mapped_output = None
+    if objective.categories_from_maps:
+        mapped_output = discriminator(random_map(fake_images.detach(), objective.maps, rng))[1]
+    bound = reference_bound(params, latents, output, mapped_output)
 
     # The trunk and D's head take the adversarial gradient, Q's head the bound's, and the trunk
     # the bound's as well if the objective says so.
@@ -189,9 +196,11 @@ def reference_step(generator, discriminator, params, real_images, rng, objective
     [
         objective_of(0.7, 0.3),
         objective_of(0.7, 0.3, trunk=False),
+        objective_of(0.7, 0.3, maps=True),
+        objective_of(0.7, 0.3, maps=True, trunk=False),
         objective_of(0.7, 0.3, generator=False, trunk=False),
     ],
-    ids=["infogan", "infogan with the trunk apart", "gan"],
+    ids=["infogan", "trunk apart", "from maps", "from maps, trunk apart", "gan"],
 )
 def test_a_step_descends_the_papers_losses(make_params, backend, objective, std, fresh):
     # Fake images that differ clearly, so that batch norm does not magnify rounding.

@@ -183,18 +183,6 @@ def test_a_damaged_snapshot_is_replaced_by_the_next(open_snapshots):
     assert_same(open_snapshots(after=snapshots).load(), STATE)
 
 
-@pytest.mark.parametrize("before", [None, 3])
-def test_a_file_that_was_not_written_to_its_end_is_never_read(open_snapshots, before):
-    snapshots = saved(open_snapshots, Snapshot(99, TENSORS, []))
-    os.replace(snapshots.folder / "snapshot", snapshots.folder / "partial")
-    again = open_snapshots()
-    if before:
-        again.after_step(lambda: Snapshot(before, TENSORS, []))
-        (again.folder / "partial").write_bytes(b"half of a snap")
-    loaded = open_snapshots(after=again).load()
-    assert (loaded and loaded.step) == before
-
-
 # Another training's is never taken up.
 
 
@@ -410,7 +398,7 @@ def test_a_folder_that_cannot_be_made_is_said_and_training_goes_on(open_snapshot
     assert str(tmp_path / "file") in line
 
 
-def no_space(*arguments):
+def no_space(*arguments, **options):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
@@ -426,10 +414,12 @@ def test_a_snapshot_that_cannot_be_written_is_said_and_the_one_before_stays(
         with pytest.raises(Interrupted, match="stopped after step 9; nothing could be kept"):
             snapshots.after_step(lambda: Snapshot(9, TENSORS, []))
     assert snapshots.say == 2 * [
-        "no snapshot could be written, training goes on without "
-        "([Errno 28] No space left on device)"
+        f"training goes on without a snapshot: cannot write {snapshots.folder / 'snapshot'}: "
+        "No space left on device; free some space there and run again"
     ]
-    assert not (snapshots.folder / "partial").exists()
+    assert sorted(path.name for path in snapshots.folder.iterdir()) == [
+        *("identity.json", "lock", "snapshot")
+    ]
     assert_same(open_snapshots(after=snapshots).load(), STATE)
 
 
@@ -442,21 +432,30 @@ def test_a_disk_too_full_for_the_identity_is_said_and_training_goes_on(open_snap
     assert snapshots.say == ["keeps no snapshots: [Errno 28] No space left on device"]
 
 
-@pytest.mark.parametrize("obstacle", ["folder gone", "file in its place", "partial is a folder"])
-def test_a_folder_that_is_lost_while_training_is_said_and_training_goes_on(
-    open_snapshots, obstacle
-):
+def test_a_folder_that_is_lost_while_training_is_made_again(open_snapshots):
     snapshots = open_snapshots()
-    if obstacle == "partial is a folder":
-        (snapshots.folder / "partial").mkdir()
-    else:
-        snapshots.folder.rename(snapshots.folder.with_name("away"))
-        if obstacle == "file in its place":
-            snapshots.folder.write_text("in the way")
+    snapshots.folder.rename(snapshots.folder.with_name("away"))
+    snapshots.after_step(lambda: STATE)
+    assert snapshots.say == []
+    assert_same(open_snapshots(after=snapshots).load(), STATE)
+
+
+def test_a_file_in_the_folders_place_is_said_and_training_goes_on(open_snapshots):
+    snapshots = open_snapshots()
+    snapshots.folder.rename(snapshots.folder.with_name("away"))
+    snapshots.folder.write_text("in the way")
     snapshots.after_step(lambda: STATE)
     (line,) = snapshots.say
-    assert line.startswith("no snapshot could be written, training goes on without (")
+    assert line.startswith("training goes on without a snapshot: cannot write ")
     snapshots.discard()
+
+
+def test_what_a_killed_training_left_of_a_snapshot_goes_with_the_next(open_snapshots):
+    before = saved(open_snapshots)
+    left = before.folder / ".snapshot.123.partial"
+    left.write_bytes(b"half of a snap")
+    assert open_snapshots(after=before).load().step == 7
+    assert not left.exists()
 
 
 def test_what_identifies_a_training_is_kept_in_readable_form(open_snapshots):
