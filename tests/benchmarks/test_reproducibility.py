@@ -1,6 +1,6 @@
 import numpy as np
 
-from benchmarks.reproducibility import Variant, difference, table
+from benchmarks.reproducibility import difference
 
 OURS = {"images.3": np.zeros((2, 1, 2, 2)), "categories.3": np.array([0, 0, 1, 1])}
 
@@ -18,9 +18,3 @@ def test_pixels_are_compared_one_by_one_and_categories_whatever_they_are_called(
 def test_partitions_that_have_nothing_to_do_with_each_other_score_below_a_half():
     theirs = OURS | {"categories.3": np.array([0, 1, 0, 1])}
     assert difference(OURS, theirs, 3)[1] < 0.5
-
-
-def test_a_row_names_what_it_is_compared_with_and_the_base_has_none():
-    rows = {"base": Variant(), "again": Variant("base")}
-    made = table(rows, {"base": OURS, "again": OURS}, [3])
-    assert made.rows == [("again", "base", "0, the same bits", "1.000")]
