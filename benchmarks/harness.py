@@ -2,7 +2,6 @@
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Mapping
@@ -14,6 +13,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from infogan.base.cores import usable_cores
 from infogan.base.images import scale
 from infogan.base.randomness import random_stream
 from infogan.datasets import lookup
