@@ -26,8 +26,6 @@ def main(args: argparse.Namespace) -> None:
     record = json.loads(args.measurements.read_text(encoding="utf-8"))
     rng = random_stream(args.seed, "explore")
     noise = sample(layout, NUM_NOISE_SAMPLES, rng)[:, layout.noise_slice]
-    # Slant and width are measures of the strokes of digits.
-    measures_digits = params.dataset in ("mnist", "digits")
     continuous = layout.names[len(layout.categorical) :]
     roles = {
         continuous[role["code"]]: f"{ROLE_NAMES[name] if data_set.shows_strokes else name} "
@@ -41,9 +39,9 @@ def main(args: argparse.Namespace) -> None:
         noise,
         title=f"InfoGAN on {params.dataset}: what its codes mean",
         categories=named_categories(record, data_set.class_names),
-        roles=roles if measures_digits or not data_set.shows_strokes else {},
+        roles=roles,
         limit=params.traverse.limit,
-        measures_digits=measures_digits,
+        measures_digits=data_set.shows_strokes,
     )
     write_page(args.out, generator, discriminator, facts)
     print(f"explore: {args.out}, {args.out.stat().st_size / 1e6:.1f} MB; open it in a browser")

@@ -7,6 +7,8 @@ import argparse
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from infogan.base.files import write_file
 from infogan.base.packed import load_images
 from infogan.datasets import lookup
@@ -21,7 +23,7 @@ from infogan.report.webpage import web_page
 from stages import run_stage, stage_parser
 
 LINKS = {
-    "Explorer: turn the codes": "explorer.html",
+    "Explorer: turn the codes (`make repro` makes it)": "explorer.html",
     "Study over seeds": "study.md",
     "Departures from the paper": "deviations.md",
     "As Markdown": "results.md",
@@ -31,7 +33,7 @@ LINKS = {
 
 
 def main(args: argparse.Namespace) -> None:
-    """Read all runs, then write results.md, index.html, metrics.json, curves.csv and figures."""
+    """Read all runs, then write results.md, index.html, metrics.json, curves and figures."""
     params = load_params(args.params)
     runs = [
         read_run(args.runs, objective, seed)
@@ -50,10 +52,17 @@ def main(args: argparse.Namespace) -> None:
         save_png(figure, pixels / f"{name}.png")
         save_svg(figure, vectors / f"{name}.svg")
     write_file(args.out / "metrics.json", json.dumps(summary, indent=2) + "\n")
-    write_file(args.out / "curves.csv", mean_curves(runs).to_csv())
+    write_curves(args.out, mean_curves(runs))
     write_file(args.out / "results.md", markdown(blocks))
     write_file(args.out / "index.html", web_page(blocks, LINKS))
     print(f"report: {args.out}/index.html, results.md, metrics.json, {len(pictures)} figures")
+
+
+def write_curves(folder: Path, curves: pd.DataFrame) -> None:
+    """All curves as one table, and each as a file of its own, from which DVC makes a chart."""
+    write_file(folder / "curves.csv", curves.to_csv())
+    for name in curves:
+        write_file(folder / "curves" / f"{name}.csv", curves[[name]].dropna().to_csv())
 
 
 def parser() -> argparse.ArgumentParser:

@@ -106,8 +106,9 @@ def test_every_preset_reaches_the_report(tmp_path, monkeypatch, miniature, prese
         assert (f"{factor.name}_code_r2" in measured) == bool(layout.continuous)
         assert (f"{factor.name}_category_share" in measured) == bool(layout.categorical)
     assert ("accuracy_matched" in measured) == bool(data_set.class_names)
-    assert ("luminance_share" in measured) == (dataset == "svhn")
+    assert ("luminance_share" in measured) == (dataset in ("svhn", "fashion_mnist"))
     assert ("slant_spearman" in measured) == data_set.shows_strokes
+    assert ('"digits": true' in page[1].read_text()) == data_set.shows_strokes
     text = (reports / "results.md").read_text()
     assert (reports / "figures" / f"figure_{data_set.figure}.png").is_file()
     assert ("A stand-in" in text) == bool(data_set.stands_in_for)

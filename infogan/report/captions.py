@@ -3,23 +3,33 @@
 A figure's text ends in its source, both below the picture and in place of it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 from infogan.report.document import Picture
 from infogan.report.figures import objective_name
 
 LINES = "Lines are means over seeds, bands run from the lowest to the highest seed."
+# What the grids of traversals show of some data sets and code layouts.
+TRAVERSED = {
+    "classes": " The columns of c1 stand in the order of the classes that they match.",
+    "roles": " In the titles what a continuous code stands for, and its rank correlation, rho.",
+}
 
 
 class Caption(NamedTuple):
-    """A figure's stage, what stands in for it, and what stands below; `{}` is an objective."""
+    """A figure's stage, what stands in for it, and what stands below; `{}` is an objective.
+
+    `more` is said below only where it is drawn.
+    """
 
     stage: str
     alt: str
     text: str
     shows_all_seeds: bool = False
     is_chart: bool = False
+    more: Mapping[str, str] = MappingProxyType({})
 
 
 # The paper's other figures of traversals.
@@ -33,37 +43,36 @@ FIGURES = {
 CAPTIONS = {
     "figure_1": Caption(
         "train",
-        "Two charts of the bound on I(c1; G(z, c)) in nats against steps, with the paper's points "
-        "and the entropy of c1 as a ceiling.",
+        "Charts of the bound on the mutual information of the categorical codes, in nats against "
+        "steps, with the entropy of these codes as a ceiling.",
         "**Figure 1.** The bound on the mutual information of the categorical codes during "
-        "training, mean of each logging interval on fresh fake images; the paper's curve digitised."
-        f" {LINES}",
+        f"training, mean of each logging interval on fresh fake images. {LINES}",
         shows_all_seeds=True,
         is_chart=True,
+        more={"paper": " Circles are the paper's curve, digitised."},
     ),
     "figure_2": Caption(
         "traverse",
         "Grids of generated images in which one code varies from left to right.",
-        "**Figure 2.** One code varies from left to right, the rest is fixed along a row; the "
-        "columns of c1 in the order of the digits that they match, the continuous codes with their "
-        "role and its rank correlation, rho.",
+        "**Figure 2.** One code varies from left to right, the rest is fixed along a row.",
+        more=TRAVERSED,
     ),
     **{
         f"figure_{number}": Caption(
             "traverse",
             "Grids of generated images in which one code varies from left to right.",
             f"**Figure {number}.** One code varies from left to right, the rest is fixed along a "
-            f"row; {whose}. In the titles the factor that a continuous code stands for, and its "
-            "rank correlation, rho.",
+            f"row; {whose}.",
+            more=TRAVERSED,
         )
         for number, whose in FIGURES.items()
     },
     "film": Caption(
         "train",
-        "Grids of generated images: a row for each category of c1, a column for each of some "
-        "steps of the training, from grey noise to digits.",
-        "**Film of the training.** The same noise and codes after some steps of the training, one "
-        "row for each category of c1.",
+        "Grids of generated images: a column for each of some steps of the training, from noise to "
+        "images like the data's.",
+        "**Film of the training.** The same noise and codes after some steps of the training.",
+        more={"categories": " One row for each category of c1."},
     ),
     "losses": Caption(
         "train",
@@ -95,13 +104,17 @@ CAPTIONS = {
 }
 
 
-def picture(name: str, seeds: Sequence[int], count: str) -> Picture:
-    """A figure with its texts; `count` says how many of what it shows: "n = 5 draws a grid"."""
+def picture(name: str, seeds: Sequence[int], count: str, drawn: Collection[str] = ()) -> Picture:
+    """A figure with its texts; `count` says how many of what it shows: "n = 5 draws a grid".
+
+    `drawn` lists what is drawn of that which the captions say only then, their keys of `more`.
+    """
     kind, _, objective = name.partition("_")
     caption = CAPTIONS[name if name in CAPTIONS else kind]
     shown = seeds if caption.shows_all_seeds else seeds[:1]
     seeds_shown = f"seed{'s' * (len(shown) != 1)} {', '.join(map(str, shown))}"
     alt, text = (part.format(objective_name(objective)) for part in (caption.alt, caption.text))
+    text += "".join(said for what, said in caption.more.items() if what in drawn)
     return Picture(
         name,
         f"{alt} Stage {caption.stage}, {seeds_shown}, {count}.",

@@ -75,13 +75,17 @@ class GridPanel(NamedTuple):
 
 @rc_context(STYLE)
 def mutual_information_figure(
-    curves: pd.DataFrame, entropy_nats: float, paper: pd.DataFrame | None = PAPER_FIGURE_1
+    curves: pd.DataFrame,
+    entropy_nats: float,
+    paper: pd.DataFrame | None = PAPER_FIGURE_1,
+    codes: str = "c_1",
 ) -> Figure:
-    """The bound on I(c1; G(z, c)) against steps (the paper's Fig 1).
+    """The bound on the categorical codes' I(c; G(z, c)) against steps (the paper's Fig 1).
 
-    `curves` has the columns objective, seed, step and bound_cat_nats. Lines are means over seeds,
-    bands run from the lowest to the highest seed. A run longer than the `paper` points reach is
-    shown twice: over their range beside them, and whole.
+    `curves` has the columns objective, seed, step and bound_cat_nats; `codes` is what the axes call
+    the codes, as mathematics. Lines are means over seeds, bands run from the lowest to the highest
+    seed. A run longer than the `paper` points reach is shown twice: over their range beside them,
+    and whole.
     """
     last_step = curves["step"].max()
     paper_range = 0 if paper is None else math.ceil(paper["iteration"].max() / 100) * 100
@@ -90,8 +94,8 @@ def mutual_information_figure(
     panels = figure.subplots(1, num_panels, sharey=True, squeeze=False)[0]
     for axes in panels:
         _seed_curves(axes, curves, "bound_cat_nats", max_ticks=5)
-        _entropy_line(axes, entropy_nats)
-    panels[0].set_ylabel("$L_I$ of $c_1$ (nats)")
+        _entropy_line(axes, entropy_nats, codes)
+    panels[0].set_ylabel(f"$L_I$ of ${codes}$ (nats)")
     panels[-1].set(title="Whole run", xlabel="Steps")
     if paper is not None:
         for objective in paper.columns.drop("iteration"):
@@ -248,11 +252,11 @@ def _seed_curves(axes: Axes, curves: pd.DataFrame, column: str, max_ticks: int) 
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
 
 
-def _entropy_line(axes: Axes, entropy_nats: float) -> None:
+def _entropy_line(axes: Axes, entropy_nats: float, codes: str) -> None:
     """Mark the bound's ceiling, and name it above the line's right end."""
     axes.axhline(entropy_nats, color="black", linewidth=0.8, linestyle=(0, (4, 3)), zorder=1)
     axes.annotate(
-        f"$H(c_1)$ = {entropy_nats:.2f}",
+        f"$H({codes})$ = {entropy_nats:.2f}",
         (1, entropy_nats),
         xycoords=("axes fraction", "data"),
         xytext=(0, 2.5),
@@ -287,15 +291,15 @@ def _colors(objectives: Sequence[str]) -> dict[str, str]:
 
 
 def _grid_figure(panels: Sequence[GridPanel], num_columns: int) -> Figure:
-    """Lay grids out in rows of `num_columns`, in the order given, each in its own proportions."""
+    """Lay grids out in rows of `num_columns`, in the order given, at the scale of the widest."""
     num_columns = min(num_columns, len(panels))
     num_rows = math.ceil(len(panels) / num_columns)
     grids = [grid_image(panel.images, GRID_PADDING) for panel in panels]
-    panel_inches = WIDTH_INCHES / num_columns - 0.1
+    widest = max(grid.shape[1] for grid in grids)
+    pixel_inches = (WIDTH_INCHES / num_columns - 0.1) / widest
     text_inches = 0.36 if any(panel.column_labels for panel in panels) else 0.23
     heights = [
-        max(grid.shape[0] / grid.shape[1] for grid in grids[first : first + num_columns])
-        * panel_inches
+        max(grid.shape[0] for grid in grids[first : first + num_columns]) * pixel_inches
         + text_inches
         for first in range(0, len(grids), num_columns)
     ]
@@ -306,9 +310,10 @@ def _grid_figure(panels: Sequence[GridPanel], num_columns: int) -> Figure:
     for axes, panel, grid in zip(all_axes, panels, grids, strict=False):
         axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="none")
         axes.set_title(panel.title, pad=4)
+        axes.set_xlim(-0.5, widest - 0.5)
         axes.set_yticks([])
         axes.set_anchor("N")
-        _label_columns(axes, panel, panel_inches)
+        _label_columns(axes, panel, grid.shape[1] * pixel_inches)
         axes.spines[:].set_visible(False)
     return figure
 

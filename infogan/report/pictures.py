@@ -14,6 +14,11 @@ from infogan.report import figures
 from infogan.report.runs import Run, all_curves
 
 
+def beside_paper(params: Params) -> bool:
+    """Whether Figure 1 is of the paper's data set and code, so that its curve belongs there."""
+    return params.dataset == "mnist" and params.codes.categorical == (10,)
+
+
 def draw(
     runs: list[Run],
     params: Params,
@@ -27,12 +32,12 @@ def draw(
     for run in runs:
         first.setdefault(run.objective, run)
     pictures = {}
-    if layout.categorical:
-        as_paper = params.dataset == "mnist" and layout.categorical == (10,)
+    if num_codes := len(layout.categorical):
         pictures["figure_1"] = figures.mutual_information_figure(
             curves,
             sum(layout.categorical_entropies_nats),
-            figures.PAPER_FIGURE_1 if as_paper else None,
+            figures.PAPER_FIGURE_1 if beside_paper(params) else None,
+            "c_1" if num_codes == 1 else rf"c_1 \ldots c_{{{num_codes}}}",
         )
     pictures[f"figure_{data_set.figure}"] = figures.traversal_figure(
         _panels(first, params, data_set)

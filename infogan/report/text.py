@@ -11,6 +11,7 @@ from infogan.params import Params
 from infogan.report import tables
 from infogan.report.captions import picture
 from infogan.report.document import Block, Table
+from infogan.report.pictures import beside_paper
 from infogan.report.runs import Run, all_metrics
 from infogan.report.symptoms import symptoms
 
@@ -47,7 +48,8 @@ def document(
         f"Data set `{params.dataset}`, {params.num_steps:,} steps, {seeds}. Values are means "
         "over seeds, ± the standard deviation where there are several seeds, and n is their number."
         " Made by `dvc repro`; the departures from the paper are in "
-        "[deviations.md](deviations.md).",
+        "[deviations.md](deviations.md). Links to files lead into the repository's folder "
+        "`reports/`: in a copy of this page alone they are dead.",
     ]
     if data_set.stands_in_for:
         parts.append(
@@ -67,7 +69,8 @@ def document(
         ]
     counts = _counts(runs, params)
     parts.append("## Figures")
-    parts += [picture(name, params.seeds, counts[name]) for name in names]
+    drawn = _drawn(runs[0], params)
+    parts += [picture(name, params.seeds, counts[name], drawn) for name in names]
     parts += ["## All metrics", tables.metrics_table(measured, read)]
     parts.append(_judge(data_set, classifier))
     parts += ["## Every seed", tables.seeds_table(measured, _seed_metrics(data_set))]
@@ -89,7 +92,7 @@ def document(
         ]
     parts += [
         "## Parameters",
-        "All that can change a result; [params.yaml](../params.yaml) says where each comes from.",
+        "All that can change a result; the repository's `params.yaml` says where each comes from.",
         _parameters_table(params),
         "## Environment of the training",
         Table(("", "Value"), [(key, str(value)) for key, value in environment.items()]),
@@ -115,6 +118,17 @@ def _counts(runs: list[Run], params: Params) -> dict[str, str]:
         counts.setdefault(f"confusion_{run.objective}", f"n = {images:,} test images")
         counts[f"seeds_{run.objective}"] = seeds
     return counts
+
+
+def _drawn(run: Run, params: Params) -> list[str]:
+    """What the figures show that not every data set and layout has, as the captions name it."""
+    shown = {
+        "paper": beside_paper(params),
+        "classes": bool(run.record.get("category_to_class")),
+        "roles": bool(run.record["roles"]),
+        "categories": bool(params.codes.categorical),
+    }
+    return [what for what, is_drawn in shown.items() if is_drawn]
 
 
 def _parameters_table(params: Params) -> Table:

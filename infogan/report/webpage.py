@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from string import Template
 from typing import NamedTuple
+from urllib.parse import quote
 
 from infogan.report.document import Block, Picture, Table, Verdict
 
@@ -71,9 +72,7 @@ def figure(content: Picture, source: str, more: str = "") -> str:
     kind = "chart" if content.is_chart else "images"
     return (
         f'<figure class="{kind}" id="{_anchor(content.name)}">\n'
-        f'<div class="wide" role="group" tabindex="0" aria-label="{html.escape(content.name)}">'
-        f'<img src="{html.escape(source)}" '
-        f'alt="{html.escape(content.alt)}"></div>\n'
+        f'<img src="{html.escape(source)}" alt="{html.escape(content.alt)}">\n'
         f"<figcaption>{inline(content.caption)}{more}</figcaption>\n</figure>"
     )
 
@@ -111,9 +110,9 @@ def _block(block: Block | Html, heading: str) -> str:
 
 
 def _figure_file(content: Picture) -> str:
-    vector, pixels = f"vector/{content.name}.svg", f"figures/{content.name}.png"
-    more = f' <a class="file" href="{vector}">SVG</a> <a class="file" href="{pixels}">PNG</a>'
-    return figure(content, vector, more)
+    vector, pixels = quote(f"vector/{content.name}.svg"), quote(f"figures/{content.name}.png")
+    files = f'<a href="{vector}">SVG</a>, <a href="{pixels}">PNG</a>'
+    return figure(content, vector, f' <span class="file">In full: {files}</span>')
 
 
 def _cells(header: Sequence[str], row: Sequence[str | Verdict]) -> str:

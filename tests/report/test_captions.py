@@ -20,5 +20,18 @@ def test_a_figure_of_one_objective_names_it():
     assert shown.is_chart
 
 
+def test_a_caption_says_nothing_of_what_is_not_drawn():
+    for name, what, said in (
+        ("figure_1", "paper", "the paper's curve"),
+        ("figure_2", "classes", "the classes that they match"),
+        ("figure_2", "roles", "rho"),
+        ("figure_6", "roles", "rho"),
+        ("film", "categories", "each category of c1"),
+    ):
+        assert said in picture(name, [0], "n = 1", [what]).caption
+        other = picture(name, [0], "n = 1")
+        assert said not in other.caption + other.alt
+
+
 def test_several_seeds_are_all_named_where_all_are_shown():
     assert "seeds 3, 5, n = 2" in picture("seeds_infogan", [3, 5], "n = 2 runs").caption

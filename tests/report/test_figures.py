@@ -95,6 +95,12 @@ def test_mutual_information_without_the_paper_has_one_line_per_objective():
     assert axes.get_ylabel() == "$L_I$ of $c_1$ (nats)"
 
 
+def test_the_bound_of_several_categorical_codes_is_not_called_that_of_the_first():
+    (axes,) = mutual_information_figure(make_curves(), 2.9, None, r"c_1 \ldots c_{2}").axes
+    assert axes.get_ylabel() == r"$L_I$ of $c_1 \ldots c_{2}$ (nats)"
+    assert [text.get_text() for text in axes.texts] == [r"$H(c_1 \ldots c_{2})$ = 2.90"]
+
+
 def test_every_line_has_a_colour_of_its_own_and_the_legend_fits_the_figure():
     names = ("ours", "gan", "cgan", "release", "paper")
     figure = mutual_information_figure(make_curves(names), math.log(10))
@@ -148,6 +154,17 @@ def test_column_labels_stand_above_the_centres_of_their_columns():
     # Columns of 5 pixels are 7 apart; pixel centres are whole numbers.
     assert list(axes.get_xticks()) == [2, 9, 16]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
+
+
+def test_all_grids_of_a_figure_show_their_pixels_at_one_size():
+    widths = (10, 2, 10, 4)
+    figure = traversal_figure([GridPanel("", make_images(5, width)) for width in widths])
+    figure.draw_without_rendering()
+    corners = [axes.transData.transform([(0, 0), (1, 1)]) for axes in figure.axes]
+    sizes = np.abs([high - low for low, high in corners])
+    assert np.allclose(sizes, sizes[0, 0])
+    heights = [axes.get_window_extent().height for axes in figure.axes]
+    assert sum(heights[::2]) > 0.7 * figure.bbox.height  # and no room is left for a larger one
 
 
 def test_column_labels_too_wide_for_their_columns_are_thinned():

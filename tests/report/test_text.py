@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -5,7 +7,7 @@ import pytest
 from infogan.base.errors import InfoGANError
 from infogan.base.files import save_array, write_file
 from infogan.datasets import lookup
-from infogan.report.document import Picture, Table
+from infogan.report.document import Picture, Table, markdown
 from infogan.report.pictures import category_order, draw
 from infogan.report.runs import Run, mean_curves, read_run
 from infogan.report.text import document
@@ -81,6 +83,50 @@ def test_every_figure_says_its_stage_its_seeds_and_how_many_it_shows(make_params
         "confusion_gan": "`evaluate`, seed 4, n = 40 test images.",
         "seeds_gan": "`traverse`, seeds 4, 2, n = 2 runs of each objective.",
     }
+
+
+def report_of(make_params, run: Run, names: list[str], changes: dict) -> str:
+    """The report of a single run."""
+    params = make_params(SMALL | {"seeds": [4]} | changes)
+    classifier = {"accuracy_test": 0.99, "num_test": 50, "frechet_floor": 0.25}
+    return markdown(document([run], params, lookup(params.dataset), classifier, names))
+
+
+@pytest.mark.parametrize(
+    ("changes", "beside"),
+    [
+        ({"dataset": "mnist", "codes.categorical": [10]}, True),
+        ({"dataset": "digits", "codes.categorical": [10]}, False),
+        ({"dataset": "mnist", "codes.categorical": [10, 2]}, False),
+    ],
+)
+def test_the_papers_curve_is_in_the_caption_of_figure_1_where_it_is_drawn(
+    make_params, changes, beside
+):
+    run = make_drawable_run("infogan", 4)
+    run.grids["c4"] = run.grids["c3"]
+    text = report_of(make_params, run, ["figure_1"], changes)
+    params = make_params(SMALL | changes)
+    pictures = draw([run], params, lookup(params.dataset), np.zeros((9, 1, 28, 28), np.uint8))
+    labels = [label.get_text() for label in pictures["figure_1"].legends[0].get_texts()]
+    assert any("paper" in label for label in labels) == beside
+    assert ("the paper's curve" in text) == beside
+
+
+def test_roles_and_classes_are_in_the_caption_of_figure_2_where_there_are_any(make_params):
+    run = make_drawable_run("infogan", 4)
+    full = report_of(make_params, run, ["figure_2"], {})
+    run.record["roles"], run.record["category_to_class"] = {}, []
+    bare = report_of(make_params, run, ["figure_2"], {})
+    for said in ("rho", "the classes that they match"):
+        assert said in full
+        assert said not in bare
+
+
+def test_the_report_links_to_its_own_folder_alone_and_says_so(make_params):
+    text = report_of(make_params, make_drawable_run("infogan", 4), [], {})
+    assert re.findall(r"\]\(([^)]+)\)", text) == ["deviations.md"]
+    assert "in a copy of this page alone they are dead" in text
 
 
 def test_the_report_states_all_parameters_but_where_a_run_computes(make_params):

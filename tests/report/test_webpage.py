@@ -93,6 +93,14 @@ def test_a_picture_is_shown_as_vectors_and_described(page):
     assert 'href="figures/film.png"' in page
 
 
+def test_a_name_in_an_address_is_escaped():
+    page = web_page(["# T", "## F", Picture('a"><i b#?', "as", "**It.**", is_chart=True)])
+    image, *_ = Outline(page).all("img")
+    files = [a["href"] for a in Outline(page).all("a") if "." in a["href"]]
+    assert files == ["vector/a%22%3E%3Ci%20b%23%3F.svg", "figures/a%22%3E%3Ci%20b%23%3F.png"]
+    assert image["src"] == files[0]
+
+
 def test_a_list_is_a_list(page):
     assert "<ul><li>one</li><li>two</li></ul>" in page
 
@@ -136,6 +144,9 @@ def test_a_phone_shows_a_table_as_cards_and_never_scrolls_the_page_sideways(brow
     assert browser.run("return document.documentElement.scrollWidth") <= PHONE["width"]
     label = "getComputedStyle(document.querySelector('td'), '::before').content"
     assert browser.run(f"return {label}") == '"Claim"'
+    # Pictures are seen whole, and their files can be opened.
+    image = "document.images[0].getBoundingClientRect()"
+    assert browser.run(f"return {image}.right") <= PHONE["width"]
     browser.emulate("clearDeviceMetricsOverride")
 
 
