@@ -1,5 +1,5 @@
 # Each target makes its own environment from requirements.lock.
-.PHONY: repro study compare test demo lock
+.PHONY: env repro study compare back test demo lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -8,13 +8,20 @@ READY := $(VENV)/.ready
 RUN := PATH="$(CURDIR)/$(VENV)/bin:$$PATH" exec
 DVC := $(RUN) dvc --wait-for-lock
 UV := uv==0.13.9
+VERSION := import sys; print(sys.version_info[:2])
+
+# DVC asks who its user is, which a container may not know.
+export USER := $(or $(USER),$(shell id -un 2>/dev/null || id -u))
+
+# The environment alone.
+env: $(READY)
 
 # Run what has changed since the last run; all of it on a fresh clone. `dvc repro` alone does the
-# same one stage at a time; here the trainings run side by side, and then the evaluations, which on
-# few cores is faster.
+# same one stage at a time; here the trainings and the judge's run side by side, and then the
+# evaluations.
 repro: $(READY)
-	$(DVC) repro download objectives classifier
-	$(RUN) python -m stages.side_by_side train
+	$(DVC) repro download
+	$(RUN) python -m stages.side_by_side train classifier
 	$(RUN) python -m stages.side_by_side evaluate
 	$(DVC) repro
 
@@ -30,6 +37,12 @@ compare: B = workspace
 compare: $(READY)
 	$(RUN) python -m compare "$(A)" "$(B)"
 
+# Go back to the last commit: parameters, lock file and reports from Git, runs from DVC's cache.
+back: $(READY)
+	git restore --source=HEAD --staged --worktree params.yaml dvc.lock reports
+	git clean -fdq reports
+	$(DVC) checkout --force
+
 # Static checks, then the tests.
 test: $(READY)
 	$(RUN) ruff check .
@@ -39,12 +52,15 @@ test: $(READY)
 	$(RUN) python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # The whole pipeline on scikit-learn's small digits, as a temporary experiment.
+demo: REF = $$(git for-each-ref --sort=-creatordate --count=1 --format='%(refname)' 'refs/exps/*/*/demo')
 demo: $(READY)
+	@test "$$(git rev-parse --is-shallow-repository)" = false || \
+		{ echo "error: DVC keeps no experiment in a shallow clone; say git fetch --unshallow"; exit 1; }
 	$(RUN) sh -c 'flags=$$(python -m stages.preset demo --flags) && \
 		exec dvc --wait-for-lock exp run --temp --force --name demo $$flags'
 	rm -rf demo && mkdir demo
-	git archive "$$(git for-each-ref --sort=-creatordate --count=1 --format='%(refname)' \
-		'refs/exps/*/*/demo')" reports | tar -x -C demo
+	git archive "$(REF)" reports params.yaml | tar -x -C demo
+	$(DVC) get --quiet --rev "$$(git rev-parse "$(REF)")" --out demo/reports/explorer.html . reports/explorer.html
 	@echo "The demo's report is demo/reports/index.html."
 	@echo "Few steps on small digits: expect a glimpse, not a result."
 
@@ -56,6 +72,8 @@ lock: $(READY)
 $(READY): requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 		{ echo "error: $(PYTHON) is older than 3.11; say make PYTHON=python3.11"; exit 1; }
+	@test ! -e $(VENV) || test "$$($(VENV)/bin/python -c '$(VERSION)')" = "$$($(PYTHON) -c '$(VERSION)')" || \
+		{ echo "error: $(VENV) is of another Python; delete it (rm -rf $(VENV)) and run again"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
 	$(VENV)/bin/uv pip install --python $(VENV)/bin/python --require-hashes -r requirements.lock

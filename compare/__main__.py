@@ -8,7 +8,6 @@ import argparse
 import base64
 import json
 import re
-import subprocess
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,6 +22,7 @@ from infogan.report.protocols import protocol
 from infogan.report.tables import number
 from infogan.report.webpage import Html, figure, inline, web_page
 from stages.preset import flat
+from study.git import git
 from study.records import Record, load_records, same_parameters
 
 METRICS, FIGURES, PARAMETERS = "reports/metrics.json", "reports/figures/", "params.yaml"
@@ -77,14 +77,6 @@ def read_state(name: str) -> State:
         raise InfoGANError(f"{name}: {METRICS} or {PARAMETERS} is damaged ({reason})") from error
     figures = {Path(path).stem: data for path, data in files.items() if path.endswith(".png")}
     return State(name, metrics, parameters, figures)
-
-
-def git(*arguments: str) -> bytes:
-    """What a Git command prints; an InfoGANError gives Git's own reason where it fails."""
-    done = subprocess.run(["git", *arguments], capture_output=True, check=False)
-    if done.returncode:
-        raise InfoGANError(f"git: {' '.join(done.stderr.decode().split())}")
-    return done.stdout
 
 
 def comparison_page(before: State, after: State, records: list[Record]) -> str:

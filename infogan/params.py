@@ -235,26 +235,30 @@ class Params(_Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Params":
-        try:
-            data_set = lookup(self.dataset)
-        except InfoGANError:
-            raise _Problem("dataset", self.dataset, "one of " + ", ".join(names())) from None
+        broken: list[tuple[str, object, str]] = []
         for key, values in (("seeds", self.seeds), ("objectives", self.objectives)):
             if len(set(values)) < len(values):
-                raise _Problem(key, values, "no value twice")
-        for key in ("rotation", "shear", "scale", "shift") if data_set.factors else ():
+                broken.append((key, values, "no value twice"))
+        try:
+            factors = lookup(self.dataset).factors
+        except InfoGANError:
+            broken.append(("dataset", self.dataset, "one of " + ", ".join(names())))
+            factors = ()
+        for key in ("rotation", "shear", "scale", "shift") if factors else ():
             if value := getattr(self.classifier, key):
                 expected = f"0, since a map would change the factors of {self.dataset}"
-                raise _Problem(f"classifier.{key}", value, expected)
+                broken.append((f"classifier.{key}", value, expected))
+        if broken:
+            raise _BrokenRules(broken)
         return self
 
 
-class _Problem(ValueError):
-    """A violated rule between keys, with the key to name."""
+class _BrokenRules(ValueError):
+    """Violated rules between keys: of each the key to name, its value and what was expected."""
 
-    def __init__(self, key: str, value: object, expected: str) -> None:
-        super().__init__(expected)
-        self.key, self.value = key, value
+    def __init__(self, broken: list[tuple[str, object, str]]) -> None:
+        super().__init__()
+        self.broken = broken
 
 
 # As many broken rules as one line can tell.
@@ -300,7 +304,20 @@ def _checked(values: dict[Any, Any], where: str) -> Params:
         problems = [_describe(detail) for detail in details[:MAX_PROBLEMS]]
         if len(details) > MAX_PROBLEMS:
             problems.append(f"and {len(details) - MAX_PROBLEMS} more")
+        if "since a map would change" in problems[-1] and (fitting := _presets_for(values)):
+            problems.append(f"or python -m stages.preset NAME, which sets all that fits: {fitting}")
         raise InfoGANError(f"{where}: {'; '.join(problems)}") from error
+
+
+def _presets_for(values: dict[Any, Any]) -> str:
+    """The presets whose data sets have the same layers as these parameters' data set."""
+    layers = lookup(values["dataset"]).networks
+    fitting = []
+    for path in sorted(Path("presets").glob("*.yaml")):
+        dataset = _parse(str(path), path.read_text(encoding="utf-8")).get("dataset")
+        if dataset in names() and lookup(dataset).networks == layers:
+            fitting.append(path.stem)
+    return ", ".join(fitting)
 
 
 def _parse(where: str, text: str) -> dict[Any, Any]:
@@ -328,8 +345,8 @@ def _describe(detail: ErrorDetails) -> str:
     key = " ".join(".".join(str(part) for part in detail["loc"]).split())[:100]
     value = detail["input"]
     cause = detail.get("ctx", {}).get("error")
-    if isinstance(cause, _Problem):
-        key, value = cause.key, cause.value
+    if isinstance(cause, _BrokenRules):
+        return "; ".join(f"{k} = {_shorten(v)}: expected {text}" for k, v, text in cause.broken)
     match detail["type"]:
         case "missing":
             return f"{key}: missing; add it (Git history holds complete files)"

@@ -1,4 +1,4 @@
-"""Run a stage for all objectives and seeds at once: `python -m stages.side_by_side train`.
+"""Run stages that need nothing of each other: `python -m stages.side_by_side train classifier`.
 
 What runs side by side shares the cores out: trainings that share cores slow each other down many
 times over. There is no `dvc queue` here: a worker of dvc-task 0.40 that is about to end still
@@ -25,26 +25,27 @@ SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def main() -> None:
-    """Run what has changed of a stage, and say what failed."""
+    """Run what has changed of some stages, and say what failed."""
     parser = argparse.ArgumentParser(prog="python -m stages.side_by_side", description=__doc__)
-    parser.add_argument("stage", help="a stage of dvc.yaml with a matrix")
+    parser.add_argument("stages", nargs="+", help="stages of dvc.yaml, in the order they start")
     args = parser.parse_args()
     try:
-        failed = run(args.stage)
+        failed = run(args.stages)
     except KeyboardInterrupt:
         raise InfoGANError("interrupted; the same command goes on from here") from None
     if failed:
         raise InfoGANError(f"{', '.join(failed)}: failed; the cause stands above")
 
 
-def run(stage: str) -> list[str]:
-    """Reproduce the stage for each entry of its matrix; returns what failed."""
+def run(stages: Sequence[str]) -> list[str]:
+    """Reproduce stages, one with a matrix for each of its entries; returns what failed."""
     listed = subprocess.run([*DVC, "stage", "list", "--name-only"], stdout=subprocess.PIPE)
     if listed.returncode:
         raise InfoGANError("dvc stage list: failed; the cause stands above")
-    names = [name for name in listed.stdout.decode().split() if name.startswith(f"{stage}@")]
-    if not names:
-        raise InfoGANError(f"dvc.yaml: no stage {stage} with a matrix")
+    known = listed.stdout.decode().split()
+    names = [name for stage in stages for name in known if name.split("@")[0] == stage]
+    if unknown := set(stages) - {name.split("@")[0] for name in known}:
+        raise InfoGANError(f"dvc.yaml: no stage {', '.join(sorted(unknown))}")
     jobs = share_cores(len(names))
     commands = {name: [*DVC, "repro", "--single-item", name] for name in names}
     return [name for name, ended_well in side_by_side(commands, jobs) if not ended_well]

@@ -14,6 +14,7 @@ from infogan.report.figure_files import save_png, save_svg
 from stages.side_by_side import DVC, share_cores, side_by_side
 from study import report
 from study.experiments import Experiment, Recipe, experiments, load_recipes
+from study.git import refuse_shallow_clone
 from study.records import collect, load_records
 
 RECIPES = Path("study/experiments.yaml")
@@ -29,6 +30,7 @@ def run(chosen: list[Experiment], jobs: int) -> list[str]:
 
     Each is put on record as soon as it has finished.
     """
+    refuse_shallow_clone()
     missing = [one for one in chosen if not collect(one, Path("."), RECORDS)]
     free_names({one.name for one in missing})
     print(f"study: {len(missing)} experiments to run, {len(chosen) - len(missing)} on record")
@@ -48,6 +50,8 @@ def run(chosen: list[Experiment], jobs: int) -> list[str]:
         if not on_record:
             failed.append(name)
         state = "on record" if on_record else f"failed, see {LOGS / name}.log"
+        if ended_well and not on_record:
+            state = f"ended well, but DVC keeps no such experiment; see {LOGS / name}.log"
         print(f"study: {name} {state}; {left} of {len(missing)} left", flush=True)
     return failed
 
@@ -58,7 +62,10 @@ def free_names(names: set[str]) -> None:
     `exp run --force` would free the name, too, but also train again what is in the cache.
     """
     listed = [*DVC, "exp", "list", "--name-only"]
-    found = subprocess.run(listed, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+    done = subprocess.run(listed, stdout=subprocess.PIPE, text=True)
+    if done.returncode:
+        raise InfoGANError("dvc exp list: failed; the cause stands above")
+    found = done.stdout.split()
     for name in sorted(names & set(found)):
         subprocess.run([*DVC, "exp", "remove", name], check=True)
 

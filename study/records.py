@@ -4,9 +4,7 @@
 the code, the data and the weights that its numbers come from.
 """
 
-import io
 import json
-import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from jaxtyping import UInt8
 from PIL import Image
 
 from infogan.base.errors import InfoGANError
+from infogan.base.files import parse_array, write_file
 from infogan.datasets import lookup
 from infogan.objectives import INFOGAN_ALONE
 from infogan.params import parse_params
@@ -27,6 +26,7 @@ from infogan.report.grids import grid_image
 from infogan.report.pictures import category_order
 from infogan.report.tables import convergence
 from study.experiments import Experiment, flat_parameters
+from study.git import git
 
 Grid = UInt8[np.ndarray, "row column channel height width"]
 
@@ -63,34 +63,56 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
     revision = _newest(repository, experiment.name)
     if revision is None:
         return False
-    run = f"{experiment.objective}-{experiment.seed}"
-    files = DVCFileSystem(str(repository), rev=revision)
-    parameters = _parameters_of(files.read_text("params.yaml"))
+    try:
+        return _copy(experiment, _Experiment(repository, revision), folder / experiment.name)
+    except FileNotFoundError as error:  # DVC's cache has lost an object: it has to run again
+        print(f"study: {experiment.name} counts as not done: {error}")
+        return False
+
+
+class _Experiment:
+    """The files of an experiment, by their paths in the project."""
+
+    def __init__(self, repository: Path, revision: str) -> None:
+        self.files = DVCFileSystem(str(repository), rev=revision)
+        # The project may be a folder of the Git repository.
+        self.folder = git("rev-parse", "--show-prefix", folder=repository).decode().strip()
+
+    def read(self, path: str) -> bytes:
+        with self.files.open(self.folder + path, "rb") as file:
+            contents: bytes = file.read()
+            return contents
+
+
+def _copy(experiment: Experiment, done: _Experiment, target: Path) -> bool:
+    """Put the experiment on record, if it ran with the parameters of the recipe."""
+    parameters = _parameters_of(done.read("params.yaml").decode())
     if not same_parameters(parameters, experiment.parameters):
         return False
-    measurements = json.loads(files.read_text(f"runs/evaluate/{run}/measurements.json"))
-    lock = yaml.safe_load(files.read_text("dvc.lock"))["stages"]
+    run = f"{experiment.objective}-{experiment.seed}"
+    measurements = json.loads(done.read(f"runs/evaluate/{run}/measurements.json"))
+    lock = yaml.safe_load(done.read("dvc.lock"))["stages"]
     names = {*STAGES, *(f"{stage}@{run}" for stage in STAGES)}
     contents = {
         "recipe": experiment.recipe,
         "seed": experiment.seed,
         "measurements": measurements,
-        "environment": json.loads(files.read_text(f"runs/train/{run}/environment.json")),
+        "environment": json.loads(done.read(f"runs/train/{run}/environment.json")),
         "parameters": parameters,
         "lock": {name: entry for name, entry in lock.items() if name in names},
     }
-    target = folder / experiment.name
-    target.mkdir(parents=True, exist_ok=True)
 
     def grid(code: str) -> Grid:
-        with files.open(f"runs/traverse/{run}/{code}.npy", "rb") as file:
-            return np.load(io.BytesIO(file.read()))
+        name = f"runs/traverse/{run}/{code}.npy"
+        return parse_array(done.read(name), name)
 
     images = _picture(experiment, measurements, grid)
+    curves = done.read("reports/curves.csv")
+    target.mkdir(parents=True, exist_ok=True)
     Image.fromarray(grid_image(images)).save(target / PICTURE, optimize=True)
-    (target / "curves.csv").write_text(files.read_text("reports/curves.csv"))
+    write_file(target / "curves.csv", curves)
     # Last, since it marks the record as whole.
-    (target / "record.json").write_text(json.dumps(contents, indent=1) + "\n")
+    write_file(target / "record.json", json.dumps(contents, indent=1) + "\n")
     return True
 
 
@@ -167,12 +189,6 @@ def _parameters_of(text: str) -> dict[str, Any]:
 
 def _newest(repository: Path, name: str) -> str | None:
     """The newest experiment of that name, whatever commit it was based on."""
-    command = ["git", "for-each-ref", "--sort=-creatordate", "--count=1", "--format=%(refname)"]
-    found = subprocess.run(
-        [*command, f"refs/exps/*/*/{name}"],
-        cwd=repository,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return found.stdout.strip() or None
+    newest = ("--sort=-creatordate", "--count=1", "--format=%(refname)")
+    found = git("for-each-ref", *newest, f"refs/exps/*/*/{name}", folder=repository)
+    return found.decode().strip() or None

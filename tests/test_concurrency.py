@@ -68,9 +68,9 @@ def test_two_trainings_side_by_side_leave_what_each_leaves_alone(
     commit(run)
 
 
-def test_a_stage_without_a_matrix_is_refused_and_one_that_fails_is_named(run, folder):
-    output = run("python", "-m", "stages.side_by_side", "download", fails=True)
-    assert output == "error: dvc.yaml: no stage download with a matrix\n"
+def test_a_stage_that_there_is_not_is_refused_and_one_that_fails_is_named(run, folder):
+    output = run("python", "-m", "stages.side_by_side", "download", "tarin", fails=True)
+    assert output == "error: dvc.yaml: no stage tarin\n"
     source = folder / "stages" / "traverse.py"
     text = source.read_text()
     source.write_text("raise SystemExit('no such thing')")

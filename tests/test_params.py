@@ -453,3 +453,19 @@ def test_a_file_of_other_bytes_is_refused_by_name(tmp_path):
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(InfoGANError, match=r"binary\.yaml: cannot be read"):
         load_params(path)
+
+
+def test_all_that_does_not_fit_a_data_set_is_told_at_once_with_the_presets_that_do(
+    refusal, monkeypatch
+):
+    monkeypatch.chdir(REPOSITORY)
+    message = refusal(changed("dataset", "chairs"))
+    for key in ("rotation", "shear", "scale", "shift"):
+        assert f"classifier.{key} = 0." in message
+    assert message.endswith("python -m stages.preset NAME, which sets all that fits: " + CHAIRS)
+    several = changed("dataset", "chairz").replace("seeds:\n- 0", "seeds: [1, 1]")
+    assert "dataset = 'chairz': expected one of" in (message := refusal(several))
+    assert "seeds = [1, 1]: expected no value twice" in message
+
+
+CHAIRS = "chairs_rotation, chairs_width"

@@ -37,15 +37,15 @@ def environment(home: Path) -> dict[str, str]:
     }
 
 
-def copy_repository(folder: Path, run: Run) -> None:
-    """The project's files as they are now, committed to a new repository."""
+def copy_repository(folder: Path, run: Run, root: str = ".") -> None:
+    """The project's files as they are now, committed to a new repository, whose root may differ."""
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, names.decode().split("\0")):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
-    run("git", "init", "-q", "-b", "main")
+    run("git", "init", "-q", "-b", "main", root)
     commit(run)
 
 
@@ -81,10 +81,14 @@ def start_queue(run: Run, *options: str) -> None:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, make_params) -> Run:
-    """Runs a command in a repository with tiny parameters, in which `dvc repro` has been run."""
-    folder = tmp_path_factory.mktemp("repository")
+    """Runs a command in a repository with tiny parameters, in which `dvc repro` has been run.
+
+    The project is a folder of a larger Git repository.
+    """
+    folder = tmp_path_factory.mktemp("repository") / "project"
+    folder.mkdir()
     run = make_run(folder, tmp_path_factory.mktemp("home"))
-    copy_repository(folder, run)
+    copy_repository(folder, run, "..")
     (folder / "dvc.lock").unlink(missing_ok=True)
     values = make_params(TINY | {"seeds": [0]}).model_dump()
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
@@ -92,6 +96,12 @@ def run(tmp_path_factory, make_params) -> Run:
     run("dvc", "repro")
     commit(run)
     return run
+
+
+def back(run: Run) -> None:
+    """`make back`, which the documentation names, with the environment of these tests."""
+    ready = f"{sys.prefix}/.ready"
+    run("make", f"VENV={sys.prefix}", "--old-file", ready, "back")
 
 
 def stages_run(output: str) -> set[str]:
@@ -152,16 +162,27 @@ def test_one_more_seed_trains_that_seed_alone(run):
     new = {f"{stage}@infogan-1" for stage in ("train", "traverse", "evaluate")}
     assert stages_run(output) == new | {"objectives", "report"}
     assert "nmi_std" in metrics(run)["infogan"]
-    run("git", "restore", ".")
-    run("dvc", "checkout")
+    back(run)
+
+
+def test_going_back_leaves_nothing_of_a_changed_layout_and_its_new_figures(run):
+    folder = Path(run("pwd").strip())
+    before = (folder / "runs/train/infogan-0/weights.safetensors").read_bytes()
+    changes = ("-S", "codes.continuous=1", "-S", "objectives=[infogan,gan,cgan]")
+    run("dvc", "exp", "run", *changes)
+    assert (folder / "reports/figures/confusion_cgan.png").is_file()
+    back(run)
+    assert (folder / "runs/train/infogan-0/weights.safetensors").read_bytes() == before
+    assert not (folder / "reports/figures/confusion_cgan.png").exists()
+    assert run("git", "status", "--porcelain") == ""
+    assert "Running stage 'train" not in run("dvc", "repro")
 
 
 def test_what_dvc_writes_for_a_small_number_is_read_as_that_number(run):
     output = run("dvc", "exp", "run", "-S", "lambda_cont=0.00001")
     assert "train@infogan-0" in stages_run(output)
     assert "lambda_cont: 1e-05" in run("git", "diff", "params.yaml")
-    run("git", "restore", ".")
-    run("dvc", "checkout")
+    back(run)
 
 
 @pytest.mark.parametrize(
@@ -178,8 +199,7 @@ def test_a_refused_parameter_is_one_line_and_the_cure_restores_everything(run, c
     assert len(errors) == 1
     assert problem in errors[0]
     assert "Traceback" not in output
-    run("git", "restore", ".")
-    run("dvc", "checkout")
+    back(run)
     assert metrics(run) == before
     # The other seed's runs still lie beside the present ones, which re-runs the report.
     assert stages_run(run("dvc", "repro")) <= {"report"}
@@ -201,8 +221,7 @@ def test_no_parameter_reaches_a_command_or_a_path_before_it_is_checked(run, data
     run("dvc", "repro", "--single-item", "download", fails=True)
     assert mine.read_text() == "the only copy"
     assert not (folder / "touched").exists()
-    run("git", "restore", ".")
-    run("dvc", "checkout")
+    back(run)
 
 
 def test_a_queued_experiment_runs_and_leaves_the_workspace_alone(run):
@@ -232,6 +251,19 @@ def test_the_study_runs_its_recipes_and_keeps_their_records(run):
     assert "fewer noise dimensions" in run("cat", "reports/study.md")
     # What is on record is not run again.
     assert "0 experiments to run, 1 on record" in run("python", "-m", "study", "run", "few")
+
+
+def test_an_experiment_whose_objects_are_gone_counts_as_not_done(run):
+    record = Path(run("pwd").strip()) / "reports" / "study" / "few-0" / "record.json"
+    before = record.read_bytes()
+    record.unlink()
+    run("mv", ".dvc/cache", ".dvc/away")
+    output = run("python", "-m", "study", "collect", "few")
+    assert "few-0 counts as not done: " in output
+    assert "0 of 1 experiments on record" in output
+    run("mv", ".dvc/away", ".dvc/cache")
+    assert "1 of 1 experiments on record" in run("python", "-m", "study", "collect", "few")
+    assert record.read_bytes() == before
 
 
 STUDY = """

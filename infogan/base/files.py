@@ -55,9 +55,13 @@ def save_array(path: Path, array: np.ndarray) -> None:
 
 def load_array(path: Path) -> np.ndarray:
     """Read what `save_array` wrote; ValueError names a file that was changed."""
-    contents = path.read_bytes()
+    return parse_array(path.read_bytes(), str(path))
+
+
+def parse_array(contents: bytes, name: str) -> np.ndarray:
+    """The array in the bytes of such a file; ValueError, with its name, where they were changed."""
     if contents[-CHECKSUM_BYTES:] != _checksum(contents[:-CHECKSUM_BYTES]):
-        raise ValueError(f"{path}: its checksum is wrong: the file was changed")
+        raise ValueError(f"{name}: its checksum is wrong: the file was changed")
     loaded: np.ndarray = np.load(io.BytesIO(contents), allow_pickle=False)
     return loaded
 

@@ -5,6 +5,7 @@ import platform
 from dataclasses import dataclass
 
 import torch
+from threadpoolctl import threadpool_limits
 
 from infogan.base.cores import threads_asked, usable_cores
 from infogan.base.errors import InfoGANError
@@ -52,6 +53,7 @@ def resolve(runtime: Runtime) -> Backend:
     device = torch.device("cuda" if has_gpu and runtime.device != "cpu" else "cpu")
     if runtime.threads != "auto":
         torch.set_num_threads(runtime.threads)
+        threadpool_limits(runtime.threads)  # NumPy's linear algebra, too
     elif threads_asked() is None:
         torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     # cuBLAS is deterministic only with a workspace of fixed size.

@@ -12,6 +12,7 @@ from infogan.base.errors import InfoGANError
 from infogan.params import Params, load_params
 from infogan.report.grids import grid_image
 from study.experiments import experiments, load_recipes
+from study.git import git, refuse_shallow_clone
 from study.records import Record, is_on_record, load_records
 from study.report import (
     README_MARKS,
@@ -298,3 +299,25 @@ def test_a_broken_record_is_named(tmp_path):
     (tmp_path / "ours-0" / "record.json").write_text(json.dumps({"recipe": "ours"}))
     with pytest.raises(InfoGANError, match=r"ours-0: not a whole record"):
         load_records(tmp_path)
+
+
+# Git.
+
+
+def test_what_git_refuses_ends_in_its_own_words_on_one_line(tmp_path):
+    with pytest.raises(InfoGANError, match=r"^git: fatal: not a git repository") as refused:
+        git("rev-parse", "HEAD", folder=tmp_path)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_shallow_clone_is_refused_before_anything_is_trained(tmp_path):
+    whole, shallow = tmp_path / "whole", tmp_path / "shallow"
+    whole.mkdir()
+    git("init", "-q", folder=whole)
+    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+    for message in ("first", "second"):
+        git(*identity, "commit", "-q", "--allow-empty", "-m", message, folder=whole)
+    git("clone", "-q", "--depth", "1", whole.as_uri(), str(shallow), folder=tmp_path)
+    refuse_shallow_clone(whole)
+    with pytest.raises(InfoGANError, match=r"run git fetch --unshallow"):
+        refuse_shallow_clone(shallow)
