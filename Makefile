@@ -1,5 +1,5 @@
 # Each target makes its own environment from requirements.lock.
-.PHONY: env repro study compare back test demo lock
+.PHONY: env repro study compare runs back test demo lock
 
 PYTHON ?= python3
 VENV := .venv
@@ -78,3 +78,7 @@ $(READY): requirements.lock
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check $(UV)
 	$(VENV)/bin/uv pip install --python $(VENV)/bin/python --require-hashes -r requirements.lock
 	@touch $@
+
+# All runs in a table as wide as the screen: which parameters differ, and the headline metrics.
+runs: $(READY)
+	@$(RUN) python -m compare.runs

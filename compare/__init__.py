@@ -1,1 +1,1 @@
-"""Two states of the results side by side, as one web page; no stage of the pipeline."""
+"""Two states of the results on one web page, all runs in one table; no stage of the pipeline."""

@@ -1,0 +1,109 @@
+"""The table of all runs, from what DVC itself shows of a small repository."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+import yaml
+
+from compare.runs import Row, read_rows, table
+from tests.imports import ROOT
+
+PIPELINE = {"params": ["params.yaml"], "metrics": ["live/infogan-0/metrics.json"]}
+PIPELINE["metrics"].append("reports/metrics.json")
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A commit, and two experiments based on it with other parameters and metrics."""
+    settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    for role in ("AUTHOR", "COMMITTER"):
+        settings |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.org"}
+
+    def run(*command: str) -> str:
+        environment = os.environ | settings
+        done = subprocess.run(
+            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+        )
+        return done.stdout.strip()
+
+    def write(lambda_cont: float, accuracy: float) -> None:
+        parameters = yaml.safe_load((ROOT / "params.yaml").read_text())
+        parameters["lambda_cont"] = lambda_cont
+        metrics = json.loads((ROOT / "reports" / "metrics.json").read_text())
+        metrics["infogan"]["accuracy_matched"] = accuracy
+        live = {"step": 2000, "generator_loss": accuracy}
+        (tmp_path / "params.yaml").write_text(yaml.safe_dump(parameters))
+        for folder, contents in (("reports", metrics), ("live/infogan-0", live)):
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+            (tmp_path / folder / "metrics.json").write_text(json.dumps(contents))
+
+    run("git", "init", "-q", "-b", "main")
+    run("dvc", "init", "-q")
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
+    write(0.1, 0.25)
+    run("git", "add", "-A")
+    run("git", "commit", "-qm", "State")
+    base = run("git", "rev-parse", "HEAD")
+    for name, lambda_cont, accuracy in (("half", 0.5, 0.125), ("one", 1.0, 0.875)):
+        write(lambda_cont, accuracy)
+        commit = run("git", "commit-tree", "-p", base, "-m", name, _tree(run))
+        run("git", "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/{name}", commit)
+    run("git", "reset", "-q", "--hard", base)
+    return tmp_path
+
+
+def _tree(run) -> str:
+    run("git", "add", "-A")
+    return run("git", "write-tree")
+
+
+def test_what_differs_and_the_headlines_fit_120_columns(repository):
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    command = [sys.executable, "-m", "compare.runs"]
+    done = subprocess.run(
+        command, cwd=repository, env=environment, capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 120
+    assert [line[10:18].strip() for line in lines[:3]] == ["", "lambda_", "cont"]
+    rows = [line.split()[:3] for line in lines[4:]]
+    assert rows[:2] == [["workspace", "0.1", "0.250"], ["main", "0.1", "0.250"]]
+    assert sorted(rows[2:]) == [["half", "0.5", "0.125"], ["one", "1.0", "0.875"]]
+    assert "frechet_" in done.stdout
+    assert "No room" not in done.stdout
+
+
+def test_what_does_not_fit_is_named_below():
+    row = Row("a", "finished", {"lambda_cont": 0.1}, {"accuracy_matched": 0.25})
+    text = table([row, Row("b", "finished", {"lambda_cont": 0.2}, {})], width=14)
+    assert text.splitlines()[:5] == [
+        *("     lambda_", "run     cont", "---  -------", "a        0.1", "b        0.2")
+    ]
+    assert "No room for accuracy_matched:" in text
+
+
+def test_a_running_experiment_shows_its_training_and_not_the_metrics_it_started_from():
+    metrics = {
+        "runs/train/infogan-0/metrics.json": {"data": {"step": 2000}},
+        "runs/train/infogan-1/metrics.json": {"data": {"step": 1200}},
+        "runs/train/gan-0/metrics.json": {"error": {"type": "FileNotFoundError"}},
+        "reports/metrics.json": {"data": {"infogan": {"nmi": 0.5}}},
+    }
+    parameters = {"objectives": ["infogan"], "num_steps": 2000}
+    data = {"metrics": metrics, "params": {"params.yaml": {"data": parameters}}}
+    tip = {"name": "more", "rev": "0" * 40, "data": data}
+    experiments = [
+        {"executor": {"state": "running"}, "revs": [tip]},
+        {"executor": None, "revs": [tip | {"name": None}]},
+        {"executor": {"state": "queued"}, "revs": [tip | {"name": "later", "data": None}]},
+    ]
+    shown = [{"name": None, "rev": "workspace", "data": data, "experiments": experiments}]
+    assert [(row.name, row.state, row.metrics) for row in read_rows(shown)] == [
+        ("workspace", "finished", {"nmi": 0.5}),
+        ("  more", "running, infogan-1 at step 1,200", {}),
+        ("  0000000", "finished", {"nmi": 0.5}),
+        ("  later", "queued", {}),
+    ]
