@@ -3,12 +3,15 @@
 Nothing in a file is run: MATLAB files are of version 5, pictures PNG or JPEG, the rest text. What
 the paper does not say is ours: crops are central squares, and what is larger than the network's
 images is averaged over the area of each pixel. JPEG decoders may differ by single grey levels.
-Every reader raises an InfoGANError that names the file and what was expected of it.
+Where a picture is transparent, it lies on the background that the others have. Every reader takes
+files gzipped or not, and raises an InfoGANError that names the file and what was expected of it.
 """
 
+import codecs
 import csv
 import io
 import re
+import struct
 import tarfile
 import zipfile
 import zlib
@@ -18,11 +21,12 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageFile
 from scipy.io import loadmat
 from scipy.io.matlab import MatReadError
 
 from infogan.base.errors import InfoGANError
+from infogan.download.sources import SourceError, open_raw, stream_raw
 
 Images = UInt8[np.ndarray, "image channel height width"]
 
@@ -31,6 +35,7 @@ SVHN_SIZE = 32
 CELEBA_CROP, CELEBA_SIZE = 148, 32
 # Of 600 x 600 pixels, most of which are white.
 CHAIR_CROP, CHAIR_SIZE = 480, 64
+CHAIR_BACKGROUND, FACE_BACKGROUND = 255, 0  # of published renders; ours, as of the stand-in
 FACE_SIZE = 32
 # rendered_chairs/<model>/renders/image_001_p020_t011_r096.png: elevation p, rotation t, in degrees.
 CHAIR_RENDER = re.compile(r"([^/]+)/renders/image_\d+_p(\d+)_t(\d+)_r\d+\.png$")
@@ -39,7 +44,12 @@ CHAIR_RENDER = re.compile(r"([^/]+)/renders/image_\d+_p(\d+)_t(\d+)_r\d+\.png$")
 # Of a file that is missing, no MATLAB file, of version 7.3, truncated, or without X and y.
 _MATLAB_ERRORS = (
     *(OSError, MatReadError, NotImplementedError, zlib.error),
-    *(ValueError, LookupError, TypeError),
+    *(ValueError, LookupError, TypeError, EOFError),
+)
+# Of a picture that is damaged, in many ways, or of more pixels than any should have.
+_PICTURE_ERRORS = (
+    *(OSError, EOFError, ValueError, LookupError, SyntaxError, TypeError),
+    *(struct.error, zlib.error, Image.DecompressionBombError),
 )
 
 
@@ -66,7 +76,8 @@ def read_svhn(path: Path) -> tuple[Images, UInt8[np.ndarray, " image"]]:
     The file holds X [height, width, channel, image] and y, in which the digit 0 is written 10.
     """
     try:
-        contents = loadmat(path, appendmat=False, variable_names=["X", "y"])
+        with stream_raw(path) as file:
+            contents = loadmat(file, variable_names=["X", "y"])
         pixels, digits = contents["X"], contents["y"]
     except _MATLAB_ERRORS as error:
         raise InfoGANError(f"{path}: expected a MATLAB 5 file with X and y ({error!r})") from error
@@ -88,12 +99,12 @@ def read_celeba_images(archive: Path, names: Sequence[str]) -> Images:
     """Images of `img_align_celeba.zip`, cropped to the central CELEBA_CROP square, 32x32 colour."""
     images = np.empty((len(names), 3, CELEBA_SIZE, CELEBA_SIZE), dtype=np.uint8)
     try:
-        with zipfile.ZipFile(archive) as files:
+        with stream_raw(archive) as stream, zipfile.ZipFile(stream) as files:
             for i, name in enumerate(names):
                 contents = files.read(f"img_align_celeba/{name}")
-                pixels = _square(contents, "RGB", CELEBA_CROP, CELEBA_SIZE)
+                pixels = _square(name, contents, "RGB", CELEBA_CROP, CELEBA_SIZE)
                 images[i] = pixels.transpose(2, 0, 1)
-    except (OSError, KeyError, ValueError, zipfile.BadZipFile, UnidentifiedImageError) as error:
+    except (OSError, EOFError, KeyError, ValueError, zlib.error, zipfile.BadZipFile) as error:
         raise InfoGANError(f"{archive}: expected a zip of aligned JPEG files ({error})") from error
     return images
 
@@ -121,17 +132,20 @@ def read_chairs(archive: Path) -> ChairViews:
     Models are numbered in the order of their names. There are 1,393 of them, each from 31 sides and
     two heights.
     """
-    found = {}
+    found: dict[tuple[str, int, int], tuple[str, np.ndarray]] = {}
     try:
         with tarfile.open(archive) as files:
             for member in files:
                 match = CHAIR_RENDER.search(member.name)
                 file = files.extractfile(member) if match and member.isreg() else None
                 if match and file:
-                    model, elevation, rotation = match.groups()
-                    pixels = _square(file.read(), "L", CHAIR_CROP, CHAIR_SIZE)
-                    found[model, int(elevation), int(rotation)] = pixels
-    except (OSError, ValueError, tarfile.TarError, UnidentifiedImageError) as error:
+                    key = match[1], int(match[2]), int(match[3])
+                    # Of two files of one view, the one whose name comes last, in whatever order.
+                    if key not in found or member.name >= found[key][0]:
+                        whole = member.name, file.read()
+                        pixels = _square(*whole, "L", CHAIR_CROP, CHAIR_SIZE, CHAIR_BACKGROUND)
+                        found[key] = member.name, pixels
+    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
         raise InfoGANError(f"{archive}: expected a tar of rendered chairs ({error})") from error
     if not found:
         raise InfoGANError(f"{archive}: holds no <model>/renders/image_*_p*_t*_r*.png")
@@ -139,50 +153,100 @@ def read_chairs(archive: Path) -> ChairViews:
     models = sorted({model for model, _, _ in keys})
     degrees = np.array([(rotation, elevation) for _, elevation, rotation in keys], np.float32)
     return ChairViews(
-        images=np.stack([found[key] for key in keys])[:, np.newaxis],
+        images=np.stack([found[key][1] for key in keys])[:, np.newaxis],
         models=np.array([models.index(model) for model, _, _ in keys]),
         rotation=np.deg2rad((degrees[:, 0] + 180) % 360 - 180),
         elevation=np.deg2rad(degrees[:, 1]),
     )
 
 
-def read_faces(folder: Path) -> FaceViews:
-    """Renders of a face model that a person has put into a folder, 32x32 grey, whole and square.
+def read_faces(path: Path) -> FaceViews:
+    """Renders of a face model that a person lists in a file, 32x32 grey, whole and square.
 
-    The folder's `faces.csv` lists them: a column `file`, relative to the folder, and one column per
-    known factor, such as `azimuth`, `elevation` and `light` in radians.
+    The list has commas, semicolons or tabs, a column `file`, relative to the list's folder, and one
+    column per known factor, such as `azimuth`, `elevation` and `light` in radians.
     """
-    path = folder / "faces.csv"
-    rows = list(csv.DictReader(_lines(path)))
-    if not rows or "file" not in rows[0]:
-        raise InfoGANError(f"{path}: expected a column `file` and one per factor, and some rows")
-    names = tuple(name for name in rows[0] if name != "file")
+    lines = _lines(path)
+    delimiter = max(",;\t", key=lines[0].count)
+    try:
+        cells = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
+    except csv.Error as error:
+        raise InfoGANError(f"{path}: expected comma-separated values ({error})") from error
+    table = [[cell.strip() for cell in row] for row in cells]
+    columns, *rows = [row for row in table if any(row)] or [[]]
+    columns = [name.lower() for name in columns]
+    if not rows or "file" not in columns or len(set(columns)) < len(columns):
+        raise InfoGANError(
+            f"{path}: expected a column `file` and one per factor, each once, and some rows, found "
+            f"columns {', '.join(columns) or 'none'} and {len(rows)} rows"
+        )
+    names = tuple(name for name in columns if name != "file")
     images = np.empty((len(rows), 1, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
     factors = np.empty((len(rows), len(names)), dtype=np.float32)
     for i, row in enumerate(rows):
         try:
-            images[i, 0] = _square((folder / row["file"]).read_bytes(), "L", None, FACE_SIZE)
-            factors[i] = [float(row[name]) for name in names]
-        except (OSError, TypeError, ValueError, UnidentifiedImageError) as error:
-            raise InfoGANError(f"{path}: row {i + 1} has no square picture ({error})") from error
+            if len(row) != len(columns):
+                raise ValueError(f"{len(row)} values for {len(columns)} columns")
+            given = dict(zip(columns, row, strict=True))
+            place = path.parent / given["file"]
+            if not place.exists():
+                place = path.parent / given["file"].replace("\\", "/")
+            contents = place.read_bytes()
+            images[i, 0] = _square(place.name, contents, "L", None, FACE_SIZE, FACE_BACKGROUND)
+            factors[i] = [float(given[name]) for name in names]
+        except (OSError, ValueError) as error:
+            raise InfoGANError(
+                f"{path}: row {i + 1} is no square picture with a number for every factor ({error})"
+            ) from error
     if not np.isfinite(factors).all():
         raise InfoGANError(f"{path}: expected a finite number for every factor")
     return FaceViews(images, names, factors)
 
 
-def _square(contents: bytes, mode: str, crop: int | None, size: int) -> UInt8[np.ndarray, "..."]:
-    """A picture's central square of `crop` pixels, or the whole, brought to `size` pixels."""
-    with Image.open(io.BytesIO(contents), formats=("PNG", "JPEG")) as picture:
-        width, height = picture.size
-        if crop is None and width != height:
-            raise ValueError(f"{width} x {height} pixels")
-        side = crop or width
-        if side > min(width, height):
-            raise ValueError(f"{width} x {height} pixels, expected at least {side} x {side}")
-        left, top = (width - side) // 2, (height - side) // 2
-        box = (left, top, left + side, top + side)
-        resized = picture.convert(mode).resize((size, size), Image.Resampling.BOX, box=box)
-        return np.array(resized)
+def _square(
+    name: str, contents: bytes, mode: str, crop: int | None, size: int, background: int = 0
+) -> UInt8[np.ndarray, "..."]:
+    """A picture's central square of `crop` pixels, or the whole, brought to `size` pixels.
+
+    ValueError names what is no such picture.
+    """
+    try:
+        with Image.open(io.BytesIO(contents), formats=("PNG", "JPEG")) as picture:
+            opaque = _opaque(picture, mode, background)
+            width, height = opaque.size
+            if crop is None and width != height:
+                raise ValueError(f"{width} x {height} pixels")
+            if crop is None and picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+                raise ValueError("turned by its EXIF data; save it upright")
+            side = crop or width
+            if side > min(width, height):
+                raise ValueError(f"{width} x {height} pixels, expected at least {side} x {side}")
+            left, top = (width - side) // 2, (height - side) // 2
+            box = (left, top, left + side, top + side)
+            return np.array(opaque.resize((size, size), Image.Resampling.BOX, box=box))
+    except _PICTURE_ERRORS as error:
+        raise ValueError(f"{name}: {error}") from error
+
+
+def _opaque(picture: ImageFile.ImageFile, mode: str, background: int) -> Image.Image:
+    """A picture in `mode`, on an even grey where it is transparent; ValueError if it cannot be.
+
+    Of 16 bits the upper 8 count: Pillow reads colours so, but cuts greys off at 255.
+    """
+    keyed = "transparency" in picture.info
+    if picture.mode == "I;16" and not keyed:
+        upper = (np.array(picture) >> 8).astype(np.uint8)
+        return Image.fromarray(upper).convert(mode)
+    # Pillow compares a transparent grey or colour with what it scaled to 8 bits.
+    misread = keyed and picture.mode != "P" and picture.tile[0].args != picture.mode
+    if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA") or misread:
+        raise ValueError(f"Pillow's mode {picture.mode}; save it as grey or RGB of 8 bits")
+    if picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1:
+        raise ValueError("animated; save one picture")
+    if keyed or picture.mode in ("LA", "RGBA"):
+        even = Image.new("RGBA", picture.size, (background, background, background, 255))
+        return Image.alpha_composite(even, picture.convert("RGBA")).convert(mode)
+    return picture.convert(mode)
 
 
 def _rows(path: Path, columns: int) -> list[list[str]]:
@@ -194,7 +258,11 @@ def _rows(path: Path, columns: int) -> list[list[str]]:
 
 
 def _lines(path: Path) -> list[str]:
+    """The lines of a text file in UTF-8 or, with its mark, UTF-16; however lines end."""
     try:
-        return path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InfoGANError(f"{path}: cannot be read ({error})") from error
+        contents = open_raw(path)
+        marked = contents.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        text = contents.decode("utf-16" if marked else "utf-8-sig")
+    except (OSError, SourceError, UnicodeDecodeError) as error:
+        raise InfoGANError(f"{path}: cannot be read as UTF-8 text ({error})") from error
+    return re.split("\r\n|\r|\n", text)

@@ -198,7 +198,7 @@ def pack_chairs(files: Mapping[str, Path], split: SplitName) -> Arrays:
 def pack_faces(files: Mapping[str, Path], split: SplitName) -> Arrays:
     """Nine of ten rows of a person's renders, or the tenth; it needs columns for every factor."""
     path = files["faces.csv"]
-    views = read_faces(path.parent)
+    views = read_faces(path)
     wanted = [factor.name for factor in lookup("faces").factors]
     if missing := [name for name in wanted if name not in views.names]:
         raise InfoGANError(

@@ -1,12 +1,16 @@
 """Where raw files come from: folders that a person filled, then download sources, in order.
 
 A source is "kind:package"; its fetcher leaves files or archives' contents in a scratch folder.
-What is kept is decided by checksum alone, so it does not matter which source gave a file, nor
-whether it is gzipped. Every external program is bounded in time.
+What is taken is decided by checksum alone, so it does not matter which source gave a file, what it
+is called, nor whether it is gzipped; only a file without a published checksum is told by its name.
+What a person put there is never changed. Every external program is bounded in time.
 """
 
 import gzip
 import hashlib
+import io
+import itertools
+import os
 import re
 import shutil
 import subprocess
@@ -14,7 +18,7 @@ import sys
 import tarfile
 import tempfile
 import zlib
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from infogan.base.dataset import DataSet
@@ -39,7 +43,12 @@ for split in splits:
     data_set(folder, **split, download=True)
 """
 _GZIP_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
-_NOT_GZIP = "truncated or not gzip ({})"
+_DAMAGED_GZIP = "truncated or damaged gzip ({})"
+_GZIP_MAGIC = b"\x1f\x8b"
+# Of a person's files under other names: how many of each folder are read, and how large they may
+# be, so that pictures by the thousand and other archives are left alone; CelebA's has 1.4 GB.
+_MOST_PER_FOLDER, _LARGEST = 100, 2 << 30
+_SHOWN = 10  # refused files that a message names
 _APT_TIMEOUTS = ("-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1")
 
 
@@ -125,14 +134,16 @@ def obtain(
 ) -> dict[str, Path]:
     """Where each raw file of a data set lies, gzipped or not, its checksum verified.
 
-    Files in `raw_folder/name` and `raw_folder` come first; what the sources give is kept in
-    `raw_folder/name`, also when a later file fails. An InfoGANError lists every attempt.
+    Files in `raw_folder/name`, up to two folders deep, and in `raw_folder` come first; what the
+    sources give is kept in `raw_folder/name`, also when a later file fails. An InfoGANError lists
+    every attempt.
     """
     kept = raw_folder / name
-    names = _spellings(data_set.files)
-    present = [folder / file for folder in (kept, raw_folder) for file in names]
+    present = _present(kept, raw_folder, data_set.files)
     paths, refused = _verified(present, data_set.files, progress)
-    attempts = [f"{path}: {reason}" for path, reason in refused.items()]
+    attempts = [f"{_printable(path)}: {reason}" for path, reason in refused.items()]
+    if len(attempts) > _SHOWN:
+        attempts[_SHOWN:] = [f"{len(attempts) - _SHOWN} more files"]
     for attempt in attempts:
         progress(f"{name}: ignored {attempt}")
 
@@ -165,9 +176,20 @@ def obtain(
 def open_raw(path: Path) -> bytes:
     """The uncompressed bytes of a raw file; SourceError if its compression is damaged."""
     try:
-        return gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with stream_raw(path) as file:
+            return file.read()
     except _GZIP_ERRORS as error:
-        raise SourceError(_NOT_GZIP.format(error)) from error
+        raise SourceError(_DAMAGED_GZIP.format(error)) from error
+
+
+def stream_raw(path: Path) -> io.BufferedIOBase:
+    """The uncompressed bytes of a raw file, to be read in pieces; gzip is told by its first bytes.
+
+    A browser may unpack what it saves, and leave the name.
+    """
+    with path.open("rb") as file:
+        zipped = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
+    return gzip.open(path) if zipped else path.open("rb")
 
 
 def unpack_tar(archive: Path, folder: Path) -> None:
@@ -209,12 +231,50 @@ def _fetch(
             names = set(_spellings(missing))
             found = sorted(path for path in Path(scratch).rglob("*") if path.name in names)
             verified, refused = _verified(found, missing, progress)
-            fetched = {file: path.replace(kept / path.name) for file, path in verified.items()}
+            fetched = {file: path.replace(_free(kept, path)) for file, path in verified.items()}
     problems += [f"{path.name}: {reason}" for path, reason in refused.items()]
     absent = [file for file in missing if file not in fetched]
     if absent and not problems:
         problems.append(f"does not hold {', '.join(absent)}")
     return fetched, problems if absent else []
+
+
+def _free(kept: Path, path: Path) -> Path:
+    """Where a file that was fetched can lie without touching what a person put there."""
+    folders = itertools.chain([kept], (kept / f"fetched-{n}" for n in itertools.count(1)))
+    places = (folder / path.name for folder in folders)
+    place = next(place for place in places if not os.path.lexists(place))
+    place.parent.mkdir(exist_ok=True)
+    return place
+
+
+def _present(kept: Path, raw_folder: Path, files: Iterable[str]) -> Iterator[Path]:
+    """What a person may have put there: first files of the right names, then any.
+
+    Archives may hold each file in a folder of the file's name.
+    """
+    exact = (folder / file for folder in (kept, raw_folder) for file in _spellings(files))
+    yield from filter(os.path.isfile, exact)
+    yield from _files(kept, depth=2)
+    for folder in (raw_folder, *(raw_folder / file for file in files)):
+        yield from _files(folder, depth=0)
+
+
+def _files(folder: Path, depth: int) -> Iterator[Path]:
+    """Files in a folder, by name, then those up to `depth` folders deeper; hidden ones are not.
+
+    A folder that cannot be listed comes itself, to be refused.
+    """
+    if not os.path.isdir(folder):
+        return
+    try:
+        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    except OSError:
+        yield folder
+        return
+    yield from itertools.islice(filter(os.path.isfile, entries), _MOST_PER_FOLDER)
+    for entry in entries if depth else []:
+        yield from _files(entry, depth - 1)
 
 
 def _verified(
@@ -223,42 +283,64 @@ def _verified(
     """The first candidate with the right bytes for each file, and why others were refused."""
     paths: dict[str, Path] = {}
     refused: dict[Path, str] = {}
+    by_digest = {md5: file for file, md5 in files.items() if md5 is not None}
+    by_name = {file.lower(): file for file in files}
     for path in candidates:
-        file = path.name.removesuffix(".gz")
-        if file in paths or not path.is_file():
+        if len(paths) == len(files):
+            break
+        if path in refused or path in paths.values():
             continue
+        named = by_name.get(path.name.lower().removesuffix(".gz"))
         try:
+            if named is None:
+                _check_worth_reading(path, by_digest)
             digest, size = _digest(path)
         except (SourceError, OSError) as error:
-            refused[path] = str(error)
+            if named not in paths:
+                refused[path] = str(error)
             continue
-        if files[file] is None:
+        unpublished = named is not None and files[named] is None
+        file = named if unpublished else by_digest.get(digest)
+        if file is None:
+            if named not in paths:
+                expected = f"MD5 {files[named]}" if named else f"one of {', '.join(files)}"
+                refused[path] = f"{size} bytes with MD5 {digest}, expected {expected}"
+        elif file not in paths:
             paths[file] = path
-            progress(f"{file} {size / 1e6:.2f} MB taken as it is: its checksum is not published")
-        elif digest == files[file]:
-            paths[file] = path
-            progress(f"{file} {size / 1e6:.2f} MB verified")
-        else:
-            refused[path] = f"{size} bytes with MD5 {digest}, expected MD5 {files[file]}"
+            kind = "taken as it is: its checksum is not published" if unpublished else "verified"
+            progress(f"{file} {size / 1e6:.2f} MB {kind}")
     return paths, refused
+
+
+def _check_worth_reading(path: Path, by_digest: Mapping[str, str]) -> None:
+    """Refuse a file under another name that no checksum can tell, or that is far too large."""
+    if not by_digest:
+        raise SourceError("another name than expected")
+    if path.stat().st_size > _LARGEST:
+        raise SourceError(f"another name than expected, and larger than {_LARGEST >> 30} GiB")
 
 
 def _digest(path: Path) -> tuple[str, int]:
     """MD5 and length of a file's uncompressed bytes, read in pieces: archives may be large."""
     digest, size = hashlib.md5(usedforsecurity=False), 0
     try:
-        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+        with stream_raw(path) as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)
                 size += len(piece)
     except _GZIP_ERRORS as error:
-        raise SourceError(_NOT_GZIP.format(error)) from error
+        raise SourceError(_DAMAGED_GZIP.format(error)) from error
     return digest.hexdigest(), size
 
 
 def _spellings(files: Iterable[str]) -> list[str]:
     """The names under which raw files are recognised."""
     return [file + suffix for file in files for suffix in ("", ".gz")]
+
+
+def _printable(path: Path) -> str:
+    """A path in one line that every terminal can show, whatever bytes its name has."""
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
 
 
 # What stands below the reason: empty lines, marks under code, npm's stack and its advice.

@@ -1,4 +1,5 @@
 import gzip
+import random
 
 import numpy as np
 import pytest
@@ -35,6 +36,22 @@ def test_packed_files_are_byte_identical_whatever_the_source(tmp_path, monkeypat
     assert set(packed_bytes(tmp_path / "a")) == {"train.safetensors", "test.safetensors"}
     assert packed_bytes(tmp_path / "a") == packed_bytes(tmp_path / "b")
     assert packed_bytes(tmp_path / "a") == packed_bytes(tmp_path / "c")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_packed_files_do_not_depend_on_names_folders_or_order(tmp_path, seed):
+    choose = random.Random(seed)
+    write_raw(tmp_path / "plain" / "toy")
+    files = [*toy_files().values(), b"other", b"", toy_files()["t10k-labels-idx1-ubyte"]]
+    choose.shuffle(files)
+    for contents in files:
+        folder = tmp_path / "mixed" / "toy" / choose.choice(["", "a", "b/c", "train-images"])
+        folder.mkdir(parents=True, exist_ok=True)
+        name = choose.randbytes(5).hex() + choose.choice(["", ".gz", ".IDX"])
+        (folder / name).write_bytes(choose.choice([bytes, gzip.compress])(contents))
+    prepare("toy", tmp_path / "plain", tmp_path / "a")
+    prepare("toy", tmp_path / "mixed", tmp_path / "b")
+    assert packed_bytes(tmp_path / "a") == packed_bytes(tmp_path / "b")
 
 
 @pytest.mark.parametrize("shape", [(2,), (2, 3, 5)])

@@ -1,7 +1,10 @@
 import gzip
 import io
+import os
+import random
 import sys
 import tarfile
+from dataclasses import replace
 
 import pytest
 
@@ -71,6 +74,157 @@ def test_files_that_a_person_put_there_are_taken_before_any_source(tmp_path, fol
     paths = obtain("toy", toy_from("is_interrupted:x"), tmp_path, silent, FETCHERS)
     assert {path.parent for path in paths.values()} == {tmp_path / folder}
     assert {name: open_raw(path) for name, path in paths.items()} == toy_files()
+
+
+# What a person has: names as elsewhere, an archive's folders, other files beside.
+NAMES = {
+    "dots": lambda name: name.replace("-idx", ".idx"),
+    "dots, gz": lambda name: f"{name.replace('-idx', '.idx')}.gz",
+    "gz that does not say so": lambda name: name.replace("-", "_"),
+    "plain that says gz": lambda name: f"{name}.gz",
+    "capitals": lambda name: f"{name.upper()}.GZ",
+    "in a folder of its name": lambda name: f"{name}/{name}",
+    "two folders deep": lambda name: f"archive/{name.replace('-idx', '.idx')}/data",
+}
+ZIPPED = ("dots, gz", "gz that does not say so", "capitals")
+
+
+def tree(folder):
+    """Everything below a folder: names, contents and times of change."""
+    return {
+        path: (path.is_file() and path.read_bytes(), path.lstat().st_mtime_ns)
+        for path in folder.rglob("*")
+    }
+
+
+def put(folder, kind, seed=0):
+    """The toy's files under names of this kind, written in some order, among others."""
+    files = list(toy_files().items())
+    random.Random(seed).shuffle(files)
+    for name, contents in files:
+        path = folder / NAMES[kind](name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(gzip.compress(contents) if kind in ZIPPED else contents)
+    (folder / "README.txt").write_text("of another")
+    (folder / "empty").touch()
+    (folder / "loop").symlink_to(folder)
+    (folder / "nothing").symlink_to("nothing")
+    (folder / os.fsdecode(b"\xff\n")).write_text("no name that can be shown")
+
+
+@pytest.mark.parametrize("kind", NAMES)
+def test_a_persons_files_are_found_by_their_bytes_and_left_as_they_are(tmp_path, kind):
+    put(tmp_path / "toy", kind)
+    before = tree(tmp_path / "toy")
+    paths = obtain("toy", toy_from("is_interrupted:x"), tmp_path, silent, FETCHERS)
+    assert {name: open_raw(path) for name, path in paths.items()} == toy_files()
+    assert tree(tmp_path / "toy") == before
+
+
+def test_an_archives_folders_are_found_in_the_folder_of_all_data_sets_too(tmp_path):
+    put(tmp_path, "in a folder of its name")
+    paths = obtain("toy", toy_from("is_interrupted:x"), tmp_path, silent, FETCHERS)
+    assert {name: open_raw(path) for name, path in paths.items()} == toy_files()
+
+
+def test_what_is_fetched_goes_around_what_a_person_put_in_its_way(tmp_path):
+    (tmp_path / "toy").mkdir()
+    gives_wrong_bytes("", tmp_path / "toy")
+    (tmp_path / "toy" / TRAIN_IMAGES).unlink()
+    (tmp_path / "toy" / TRAIN_IMAGES).mkdir()
+    (tmp_path / "toy" / "train-labels-idx1-ubyte").unlink()
+    (tmp_path / "toy" / "train-labels-idx1-ubyte").symlink_to("nothing")
+    before = {path: path.is_file() and path.read_bytes() for path in (tmp_path / "toy").iterdir()}
+
+    def plain(package, folder):
+        write_raw(folder)
+
+    paths = obtain("toy", toy_from("plain:x"), tmp_path, silent, {"plain": plain})
+    assert {name: open_raw(path) for name, path in paths.items()} == toy_files()
+    assert {path: path.is_file() and path.read_bytes() for path in before} == before
+    assert obtain("toy", TOY, tmp_path, silent, FETCHERS) == paths
+
+
+def test_a_truncated_gzip_beside_a_good_file_does_no_harm(tmp_path):
+    write_raw(tmp_path / "toy")
+    gives_truncated_gzip("", tmp_path / "toy")
+    lines = []
+    paths = obtain("toy", TOY, tmp_path, lines.append, FETCHERS)
+    assert {name: open_raw(path) for name, path in paths.items()} == toy_files()
+    assert not [line for line in lines if "ignored" in line]
+
+
+def test_a_file_without_a_checksum_is_told_by_its_name_in_any_case(tmp_path):
+    listed = replace(TOY, files={"Table.csv": None})
+    folder = tmp_path / "toy" / "from elsewhere"
+    folder.mkdir(parents=True)
+    (folder / "other.csv").write_text("other")
+    with pytest.raises(
+        InfoGANError, match=r"other\.csv: another name than expected.*: Table\.csv$"
+    ):
+        obtain("toy", listed, tmp_path, silent, FETCHERS)
+    (folder / "TABLE.CSV").write_text("this")
+    assert obtain("toy", listed, tmp_path, silent) == {"Table.csv": folder / "TABLE.CSV"}
+
+
+def test_the_error_names_what_was_seen_and_what_was_expected(tmp_path, monkeypatch):
+    put(tmp_path / "toy", "dots")
+    for number in range(200):
+        (tmp_path / "toy" / f"{number:03}.png").write_bytes(b"picture")
+    (tmp_path / "toy" / "train-images.idx3-ubyte").write_bytes(b"")
+    monkeypatch.setattr(sources, "_LARGEST", 40)
+    with pytest.raises(InfoGANError) as failure:
+        obtain("toy", TOY, tmp_path, silent, FETCHERS)
+    message = str(failure.value)
+    assert f"{tmp_path / 'toy' / '000.png'}: 7 bytes with MD5" in message
+    assert "more files" in message
+    assert message.count(".png") == 10
+    assert f"{TRAIN_IMAGES} (MD5 {TOY.files[TRAIN_IMAGES]})" in message
+
+
+def test_large_files_under_other_names_and_all_but_a_few_of_many_are_not_read(
+    tmp_path, monkeypatch
+):
+    put(tmp_path / "toy", "dots")
+    size = len(toy_files()[TRAIN_IMAGES])
+    monkeypatch.setattr(sources, "_LARGEST", size - 1)
+    monkeypatch.setattr(sources, "_MOST_PER_FOLDER", 7)
+    lines = []
+    with pytest.raises(InfoGANError, match=f"toy: no source gave 1 of its 4 files.*{TRAIN_IMAGES}"):
+        obtain("toy", TOY, tmp_path, lines.append, FETCHERS)
+    assert any(
+        "train-images.idx3-ubyte: another name than expected, and larger" in line for line in lines
+    )
+    (tmp_path / "toy" / "train-images.idx3-ubyte").rename(tmp_path / "toy" / TRAIN_IMAGES)
+    assert len(obtain("toy", TOY, tmp_path, silent, FETCHERS)) == 4
+    monkeypatch.setattr(sources, "_MOST_PER_FOLDER", 1)
+    with pytest.raises(InfoGANError, match="no source gave 3 of its 4 files"):
+        obtain("toy", TOY, tmp_path, silent, FETCHERS)
+
+
+def test_names_in_messages_can_be_shown_and_stay_in_one_line(tmp_path):
+    put(tmp_path / "toy", "dots")
+    (tmp_path / "toy" / "train-images.idx3-ubyte").unlink()
+    with pytest.raises(InfoGANError) as failure:
+        obtain("toy", TOY, tmp_path, silent, FETCHERS)
+    message = str(failure.value)
+    assert message.encode().isascii()
+    assert "\n" not in message
+    assert r"\udcff\n: 25 bytes" in message
+
+
+def test_what_may_not_be_read_is_named_and_the_rest_taken(tmp_path):
+    put(tmp_path / "toy", "in a folder of its name")
+    (tmp_path / "toy" / TRAIN_IMAGES).chmod(0)
+    (tmp_path / "toy" / "README.txt").chmod(0)
+    if os.access(tmp_path / "toy" / TRAIN_IMAGES, os.R_OK):
+        pytest.skip("the superuser may read everything")
+    with pytest.raises(
+        InfoGANError, match=rf"1 of its 4.*README\.txt: .*denied.*{TRAIN_IMAGES}: .*denied"
+    ):
+        obtain("toy", TOY, tmp_path, silent, FETCHERS)
+    (tmp_path / "toy" / TRAIN_IMAGES).chmod(0o700)
+    assert len(obtain("toy", TOY, tmp_path, silent, FETCHERS)) == 4
 
 
 def test_a_source_is_asked_when_the_files_that_are_there_are_wrong(tmp_path):
