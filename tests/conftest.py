@@ -14,7 +14,14 @@ from infogan.params import Networks, Params, load_params
 REPOSITORY = Path(__file__).parents[1]
 
 # Each file is run by one worker; those that take longest first, so that none is left for the end.
-LONGEST = ("test_pipeline", "test_experiments", "test_concurrency", "test_stages", "test_training")
+LONGEST = (
+    "test_pipeline",
+    "test_experiments",
+    "test_stages",
+    "test_concurrency",
+    "test_snapshot",
+    "test_loop",
+)
 
 # Networks so narrow, and batches so small, that a step takes milliseconds.
 SMALL = {

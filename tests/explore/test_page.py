@@ -11,13 +11,10 @@ from infogan.explore.page import fold_layers, page_facts, write_page
 from infogan.method.codes import sample, split_recognition
 from infogan.method.networks import TABLES, Discriminator, Generator, build_networks
 from stages.explore import named_categories
-from tests.browser import CHROMEDRIVER, CHROMIUM, Browser
+from tests.browser import Browser, needs_browser
 from tests.layouts import code_layout
 
 LAYOUT = code_layout(noise=6, categorical=(5, 3), continuous=2)
-needs_browser = pytest.mark.skipif(
-    not (CHROMEDRIVER and CHROMIUM), reason="needs chromium and chromedriver"
-)
 
 
 def trained_networks(table, layout, options) -> tuple[Generator, Discriminator]:

@@ -8,7 +8,7 @@ from infogan.report.document import Picture, Table, Verdict
 from infogan.report.figure_files import save_svg
 from infogan.report.figures import GridPanel, traversal_figure
 from infogan.report.webpage import inline, web_page
-from tests.browser import CHROMEDRIVER, CHROMIUM, HAS_LOADED, Browser
+from tests.browser import HAS_LOADED, Browser, needs_browser
 
 VOID = {"meta", "img", "wbr", "br"}
 BLOCKS = [
@@ -113,9 +113,6 @@ def test_the_page_asks_for_nothing_from_a_network_and_runs_nothing(page):
 
 # In a real browser.
 
-needs_browser = pytest.mark.skipif(
-    not (CHROMEDRIVER and CHROMIUM), reason="needs chromium and chromedriver"
-)
 PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 
 
