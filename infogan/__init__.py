@@ -27,8 +27,10 @@ A folder for each stage that computes:
     judge                  the independent network that judges generated images
     evaluate.sorting       c1 as a classifier
     evaluate.bounds        the bound on fresh samples, and with another Q
-    evaluate.effects       what a continuous code does to the shape of a digit
+    evaluate.effects       what a continuous code does to shapes and factors of images
+    evaluate.information   what a categorical code decides of factors
     evaluate.generated     generated images, as the judge sees them
+    evaluate.distance      how far they are from real ones
     evaluate.factor_scores all scores of codes against known factors
     evaluate.measurements  everything that is measured of a run
     report.claims          the paper's claims as rules
