@@ -376,7 +376,7 @@ def unfinished(inputs, tmp_path_factory) -> Path:
 
 
 @pytest.mark.parametrize("changed", ["nothing", *CHANGES_OF])
-def test_a_snapshot_is_of_no_use_after_a_change_of(
+def test_a_snapshot_is_bound_to_each_part_of_the_training(
     inputs, unfinished, root, monkeypatch, capsys, changed
 ):
     shutil.copytree(unfinished / ".resume", root / ".resume")
