@@ -1,9 +1,14 @@
 """The pipeline's stages: each reads its inputs, calls the package, and writes its outputs."""
 
 import argparse
+import os
 import re
+import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from infogan.base.errors import InfoGANError, explain
@@ -11,7 +16,27 @@ from infogan.base.errors import InfoGANError, explain
 PARAMS = Path("params.yaml")
 
 # How torch says on a GPU and on the CPU, there for itself and for oneDNN, that memory ran out.
-OUT_OF_MEMORY = re.compile(r"out of memory|allocate memory|bad_alloc|could not create a primitive")
+OUT_OF_MEMORY = re.compile(
+    r"out of memory|allocate memory|bad_alloc|could not create a primitive|can't start new thread"
+)
+
+
+def _pipeline() -> int:
+    """The process that runs the pipeline: the nearest above this one that is not in its stage.
+
+    DVC gives DVC_STAGE to all below itself, such as a shell that stays between; where the system
+    does not tell what a process was given, this is the parent.
+    """
+    process = os.getppid()
+    with suppress(OSError):
+        while b"\0DVC_STAGE=" in b"\0" + Path(f"/proc/{process}/environ").read_bytes():
+            stat = Path(f"/proc/{process}/stat").read_text(encoding="utf-8")
+            process = int(stat.rpartition(")")[2].split()[1])
+    return process
+
+
+# Before anything slow is imported: the pipeline may be gone by then.
+PIPELINE = _pipeline()
 
 
 def stage_parser(description: str) -> argparse.ArgumentParser:
@@ -26,6 +51,8 @@ def stage_parser(description: str) -> argparse.ArgumentParser:
 def run_stage(main: Callable[[argparse.Namespace], None], parser: argparse.ArgumentParser) -> None:
     """Run a stage from the command line; what a person can cure ends in one line and status 1."""
     args = parser.parse_args()
+    if "DVC_STAGE" in os.environ:  # by hand, a stage may outlive the shell that started it
+        _end_with_pipeline()
     try:
         main(args)
     except (InfoGANError, OSError, MemoryError, RuntimeError) as error:
@@ -37,6 +64,22 @@ def run_stage(main: Callable[[argparse.Namespace], None], parser: argparse.Argum
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         raise SystemExit(130) from None
+
+
+def _end_with_pipeline() -> None:
+    """Have this process sent SIGTERM once DVC is gone, so that the next run does not meet it.
+
+    By asking every second: what Linux offers, PR_SET_PDEATHSIG, tells of the parent alone, which
+    may be a shell, and of the end of the thread that started this rather than of its process.
+    """
+
+    def watch() -> None:
+        while _pipeline() == PIPELINE:
+            time.sleep(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    with suppress(RuntimeError):  # no memory for a thread
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _in_one_line(error: Exception, out: Path) -> str | None:

@@ -1,6 +1,8 @@
 """Several commands at once, in a repository of its own with tiny parameters."""
 
 import json
+import signal
+import subprocess
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +11,7 @@ import pytest
 import yaml
 
 from tests.stages.test_stages import TINY, run_stage
-from tests.test_pipeline import Run, commit, copy_repository, make_run, start_queue
+from tests.test_pipeline import Run, commit, copy_repository, environment, make_run, start_queue
 
 TRAININGS = ("infogan-0", "gan-0")
 QUEUED = {"a": 0.25, "b": 0.75}
@@ -41,7 +43,7 @@ def trained_alone(folder: Path, target: Path, name: str, **changes: object) -> d
     params.write_text(yaml.safe_dump(values))
     run_stage("objectives", params, "--out", target / "objectives")
     objective, seed = name.split("-")
-    data = ("--data", folder / "data" / "digits")
+    data = ("--data", folder / "data" / "packed")
     chosen = ("--objective", target / "objectives" / f"{objective}.json", "--seed", seed)
     run_stage("train", params, *chosen, *data, "--out", target / name)
     return contents(target / name)
@@ -84,13 +86,37 @@ def test_a_stage_that_there_is_not_is_refused_and_one_that_fails_is_named(run, f
     assert run("git", "status", "--porcelain") == ""
 
 
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_after_a_kill_of_dvc_alone_the_same_command_leaves_what_one_training_leaves(
+    run, folder, tmp_path, monkeypatch, number
+):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    command = ("dvc", "repro", "--force", "-s", "train@infogan-0")
+    changed = {"num_steps": 300}
+    values = yaml.safe_load((folder / "params.yaml").read_text())
+    (folder / "params.yaml").write_text(yaml.safe_dump(values | changed, sort_keys=False))
+    log = folder / "runs" / "train" / "infogan-0" / "plots" / "metrics" / "generator_loss.tsv"
+    log.unlink(missing_ok=True)
+    env = environment(tmp_path / "home")
+    with subprocess.Popen(command, cwd=folder, env=env, stdout=subprocess.DEVNULL) as dvc:
+        give_up = time.monotonic() + 120
+        while not log.exists() and time.monotonic() < give_up:
+            time.sleep(0.01)
+        dvc.send_signal(number)
+    said = run(*command)
+    assert "goes on after step" in said
+    alone = trained_alone(folder, tmp_path, "infogan-0", **changed)
+    assert contents(folder / "runs" / "train" / "infogan-0") == alone
+    run("git", "checkout", ".")
+
+
 def test_a_reader_of_live_metrics_never_finds_half_a_file(run, folder):
     values = yaml.safe_load((folder / "params.yaml").read_text()) | {"num_steps": 200}
     values["training"]["log_every"] = 1
     (folder / "many.yaml").write_text(yaml.safe_dump(values))
     live = "runs/train/watched/metrics.json"
     command = "python -m stages.train --params many.yaml --objective runs/objectives/infogan.json"
-    options = "--seed 0 --data data/digits --out runs/train/watched"
+    options = "--seed 0 --data data/packed --out runs/train/watched"
     steps, shown = set(), None
     with ThreadPoolExecutor(2) as pool:
         training = pool.submit(run, *command.split(), *options.split())

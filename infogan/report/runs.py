@@ -35,7 +35,7 @@ def read_run(folder: Path, objective: str, seed: int) -> Run:
     grids = sorted((folder / "traverse" / name).glob("*.npy"))
     logs = sorted((train / "plots" / "metrics").glob("*.tsv"))
     try:
-        curves = pd.concat([pd.read_csv(log, sep="\t", index_col="step") for log in logs], axis=1)
+        curves = pd.concat([_read_log(log, name) for log in logs], axis=1)
         return Run(
             objective,
             seed,
@@ -45,11 +45,24 @@ def read_run(folder: Path, objective: str, seed: int) -> Run:
             {path.stem: load_array(path) for path in grids},
             load_array(train / "film.npy"),
         )
+    except InfoGANError:
+        raise
     except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InfoGANError(
             f"{folder}: run {name} is incomplete ({reason}); run dvc repro"
         ) from error
+
+
+def _read_log(path: Path, run: str) -> pd.DataFrame:
+    """One quantity by step; InfoGANError for steps that two trainings at once have written."""
+    log = pd.read_csv(path, sep="\t", index_col="step")
+    if not (log.index.is_monotonic_increasing and log.index.is_unique):
+        raise InfoGANError(
+            f"{path}: the log of run {run} has steps twice or out of order; "
+            f"run dvc repro --force --single-item train@{run}, then dvc repro"
+        )
+    return log
 
 
 def all_metrics(runs: list[Run]) -> RunMetrics:

@@ -5,27 +5,32 @@ values such as parameters, digests of code and data, and versions. One with anot
 never taken up.
 """
 
-import fcntl
 import hashlib
 import json
+import os
 import shutil
 import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from torch import Tensor
 
 from infogan.base.errors import InfoGANError
+from infogan.base.files import write_file
 from infogan.base.tensors import load_tensors, save_tensors
+from infogan.train.locks import Say, check_regular, holder, open_lock, take_lock
 
 Identity = dict[str, Any]
-Say = Callable[[str], None]
 
 # Unfinished trainings that are kept, of 160 MB each on MNIST; running ones are never deleted.
 MAX_KEPT = 16
+
+# A training of the same run, which is an objective and a seed, that differs in one of these is
+# another; in anything else, somebody may expect it to go on, and is told why it does not.
+OF_ANOTHER = ("parameters.dataset", "parameters.networks")
 
 
 class Interrupted(Exception):
@@ -44,8 +49,9 @@ class Snapshot:
 class Snapshots:
     """The snapshots of one training, in a folder of its own below `root`.
 
-    A second training of the same identity that starts while the first runs keeps none. Setting
-    `stop_requested` ends the training after its next step; `resumed_step` is where it set out.
+    A second training of the same identity that starts while the first runs, to write elsewhere,
+    keeps none. Setting `stop_requested` ends the training after its next step; `resumed_step` is
+    where it set out.
     """
 
     def __init__(
@@ -64,6 +70,12 @@ class Snapshots:
         self.resumed_step = 0
         self._last = time.monotonic()
         self._lock = self._claim()
+
+    def close(self) -> None:
+        """Leave the snapshots to the next training of the same identity."""
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
 
     def load(self) -> Snapshot | None:
         """The newest snapshot of this training, if there is a sound one; says what it found."""
@@ -96,8 +108,7 @@ class Snapshots:
         """Delete this training's snapshots: it is done."""
         if self._lock is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
-            self._lock.close()
-            self._lock = None
+            self.close()
 
     def _save(self, snapshot: Snapshot) -> bool:
         if self._lock is None:
@@ -110,35 +121,42 @@ class Snapshots:
             return False
         return True
 
-    def _claim(self) -> BinaryIO | None:
+    def _claim(self) -> int | None:
         """Make the folder and lock it for this process; None, and a word why, where that fails."""
+        lock = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            lock = open(self.folder / "lock", "wb")  # noqa: SIM115
-            if not _lock(lock):
-                self.say("the same training is running already: this one keeps no snapshots")
-                return None
-            for partial in self.folder.glob(".*.partial"):  # of a process that was killed
-                partial.unlink(missing_ok=True)
-            (self.folder / "identity.json").write_text(_as_text(self.identity), encoding="utf-8")
-            _drop_oldest(self.folder)
-        except OSError as error:
+            if self.folder.is_symlink():
+                raise ValueError(f"{self.folder} is a link")
+            lock = open_lock(self.folder / "lock", create=True)
+            if take_lock(lock):
+                for partial in self.folder.glob(".*.partial"):  # of a process that was killed
+                    partial.unlink(missing_ok=True)
+                write_file(self.folder / "identity.json", _as_text(self.identity))
+                _drop_oldest(self.folder)
+                return lock
+            self.say(f"{holder(lock)} runs the same training: this one keeps no snapshots")
+        except (OSError, ValueError) as error:
             self.say(f"keeps no snapshots: {error}")
-            return None
-        return lock
+        if lock is not None:
+            os.close(lock)
+        return None
 
     def _explain_difference(self) -> None:
-        """Name what differs from an unfinished training of the same run."""
-        for folder in sorted(self.folder.parent.glob(f"{self.run}-*")):
-            if folder != self.folder and (folder / "snapshot").exists():
-                try:
-                    other = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
-                except (OSError, ValueError):
-                    continue  # killed while it wrote this, or done meanwhile
-                self.say(
-                    f"starts anew: the unfinished training in {folder} differs in "
-                    + ", ".join(_differences(self.identity, other))
-                )
+        """Name what differs from the newest unfinished training that could have been this one."""
+        others = set(self.folder.parent.glob(f"{self.run}-*")) - {self.folder}
+        for folder in sorted(others, key=_last_changed, reverse=True):
+            try:
+                check_regular(folder / "snapshot")
+                check_regular(folder / "identity.json")
+                other = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
+            except (OSError, ValueError):
+                continue  # killed while it wrote this, or done meanwhile
+            names = _differences(self.identity, other)
+            if not any(name.startswith(OF_ANOTHER) for name in names):
+                more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+                self.say(f"starts anew: {folder.name} differs in {', '.join(names[:3])}{more}")
+                return
 
 
 def _write(path: Path, snapshot: Snapshot) -> None:
@@ -148,18 +166,11 @@ def _write(path: Path, snapshot: Snapshot) -> None:
 
 
 def _read(path: Path) -> Snapshot:
+    check_regular(path)
     header, tensors = load_tensors(path, "snapshot")
     described = json.loads(header)
     log = [(step, means) for step, means in described["log"]]
     return Snapshot(described["step"], {name: tensors[name] for name in described["names"]}, log)
-
-
-def _lock(file: BinaryIO) -> bool:
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _drop_oldest(ours: Path) -> None:
@@ -167,9 +178,11 @@ def _drop_oldest(ours: Path) -> None:
     folders = [folder for folder in ours.parent.iterdir() if folder != ours]
     folders.sort(key=_last_changed, reverse=True)
     for folder in folders[MAX_KEPT:]:
-        with suppress(OSError), open(folder / "lock", "wb") as lock:
-            if _lock(lock):
+        with suppress(OSError, ValueError):
+            lock = open_lock(folder / "lock")
+            if take_lock(lock):
                 shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
 
 
 def _last_changed(path: Path) -> float:

@@ -10,6 +10,7 @@ import resource
 import shutil
 import subprocess
 import sys
+import threading
 import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -225,6 +226,25 @@ def test_too_little_memory_is_one_line_and_leaves_nothing(
     assert not (out / "weights.safetensors").exists()
 
 
+def no_thread(thread: threading.Thread) -> None:
+    raise RuntimeError("can't start new thread")
+
+
+def test_a_failed_training_names_its_cause_where_no_thread_can_start(
+    fail, whole, tmp_path, monkeypatch
+):
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    monkeypatch.setattr(torch, "randperm", lambda *_, **__: torch.empty(2**60))
+    assert "not enough memory" in fail("train", tmp_path / "infogan-3")
+
+
+def test_a_training_needs_no_thread(whole, tmp_path, monkeypatch):
+    monkeypatch.setattr(threading.Thread, "start", no_thread)
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    monkeypatch.chdir(whole)
+    succeed(whole, "train", tmp_path / "infogan-3")
+
+
 def failing(error: Exception, monkeypatch) -> None:
     """A stage that raises this, run from the command line."""
 
@@ -243,6 +263,7 @@ def failing(error: Exception, monkeypatch) -> None:
         (InfoGANError("a: wrong; do b"), "error: a: wrong; do b\n"),
         (MemoryError(), "error: runs/x: not enough memory ()"),
         (torch.OutOfMemoryError("CUDA out of memory. Tried to\nallocate"), "(CUDA out of memory."),
+        (RuntimeError("can't start new thread"), "error: runs/x: not enough memory (can't start"),
         (RuntimeError("std::bad_alloc"), "error: runs/x: not enough memory (std::bad_alloc); end"),
         (OSError(28, "No space left on device"), "error: runs/x: No space left on device; free"),
         (FileNotFoundError(2, "No such file", "a/b"), "error: a/b: No such file; check the path"),

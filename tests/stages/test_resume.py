@@ -1,6 +1,8 @@
 """The train stage on scikit-learn's digits, stopped and killed on its way."""
 
+import json
 import os
+import platform
 import random
 import shutil
 import signal
@@ -9,12 +11,18 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 
 import pytest
+import torch
 import yaml
+from safetensors.numpy import save_file
 
-from stages.train import DECIDING_PARAMETERS
+from infogan.base.packed import load_split, packed_contents, split_path
+from infogan.datasets import lookup
+from infogan.method import losses
+from infogan.train.identity import DECIDING_PARAMETERS
 from tests.conftest import REPOSITORY
 from tests.stages.test_stages import run_stage, write_params
 
@@ -114,22 +122,26 @@ def stop(inputs: Path, out: Path, number: signal.Signals, step: int) -> tuple[in
         try:
             wait_for_step(out, step, lambda: training.poll() is None)
             training.send_signal(number)
-            said, errors = training.communicate(timeout=5)
+            said, errors = training.communicate(timeout=60)
         finally:
             training.kill()
     return training.returncode, said, errors
 
 
-def start(inputs: Path, out: Path) -> subprocess.Popen:
-    command = [sys.executable, "-m", "stages.train", *arguments(inputs, out)]
+def start(inputs: Path, out: Path, before: tuple[str, ...] = (), **env: str) -> subprocess.Popen:
+    command = [*before, sys.executable, "-m", "stages.train", *arguments(inputs, out)]
+    return launch(command, env=os.environ | env)
+
+
+def launch(command: list[str], **options: object) -> subprocess.Popen:
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=REPOSITORY)
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=REPOSITORY, **options)
 
 
 def test_a_stopped_and_then_killed_command_goes_on_to_the_same_bytes(inputs, root, out, whole):
     status, _, errors = stop(inputs, out, signal.SIGTERM, step=30)
     step = stopped_step(errors)
-    assert (status, 30 <= step < NUM_STEPS) == (130, True)
+    assert (status, 30 <= step < NUM_STEPS) == (128 + signal.SIGTERM, True)
     assert not (out / "weights.safetensors").exists()
     (unfinished,) = (root / ".resume").iterdir()
     goes_on = f"train infogan-3  goes on after step {step}, from the snapshot in {unfinished}\n"
@@ -143,6 +155,101 @@ def test_a_stopped_and_then_killed_command_goes_on_to_the_same_bytes(inputs, roo
     assert (training.returncode, errors, goes_on in said) == (0, "", True)
     assert list((root / ".resume").iterdir()) == []
     assert contents(out) == whole
+
+
+# As DVC starts a stage: directly, or through a shell that stays.
+RUNNER = """
+import os, subprocess, sys
+subprocess.run(sys.argv[1:], env=os.environ | {"DVC_STAGE": "train@infogan-3"})
+"""
+
+
+@pytest.mark.parametrize(
+    ("shell", "number"),
+    [((), signal.SIGKILL), (("/bin/sh", "-c", '"$@"; exit $?', "sh"), signal.SIGTERM)],
+    ids=["directly", "through a shell"],
+)
+def test_a_stage_whose_pipeline_was_killed_ends_at_a_snapshot(inputs, root, out, shell, number):
+    runner = (sys.executable, "-c", RUNNER, *shell)
+    endless = inputs_of(root, inputs, num_steps=10**6)
+    with start(endless, out, runner) as pipeline:
+        try:
+            wait_for_step(out, 20, lambda: pipeline.poll() is None)
+            pipeline.send_signal(number)
+            # The stage holds its ends of the pipes until it ends.
+            _, errors = pipeline.communicate(timeout=60)
+        finally:
+            pipeline.kill()
+    assert "stopped after step " in errors
+    assert [path.name for path in (root / ".resume").glob("*/snapshot")] == ["snapshot"]
+
+
+def test_a_stage_that_was_started_by_hand_outlives_its_shell(inputs, root, out, whole):
+    with start(inputs, out, ("/bin/sh", "-c", '"$@" & wait', "sh")) as shell:
+        wait_for_step(out, 20, lambda: shell.poll() is None)
+        shell.kill()
+        shell.communicate(timeout=60)
+    assert contents(out) == whole
+
+
+def test_a_second_training_into_a_folder_waits_and_goes_on_from_the_firsts_snapshot(
+    inputs, root, out, whole
+):
+    with start(inputs, out) as first:
+        wait_for_step(out, 20, lambda: first.poll() is None)
+        first.send_signal(signal.SIGSTOP)  # it holds the folder, however slow this machine is
+        options = arguments(inputs, root / "nothing")
+        command = [sys.executable, "-m", "stages.train", *options[:-1], str(out)]
+        with launch(command) as second:
+            lines = [second.stdout.readline() for _ in range(2)]
+            assert lines[1] == (
+                f"train infogan-3  waits for process {first.pid}, which writes into {out}\n"
+            )
+            first.send_signal(signal.SIGTERM)
+            first.send_signal(signal.SIGCONT)
+            step = stopped_step(first.communicate(timeout=60)[1])
+            said, errors = second.communicate(timeout=60)
+    assert (second.returncode, errors) == (0, "")
+    assert f"goes on after step {step}, " in said
+    assert contents(out) == whole
+
+
+def test_a_training_whose_terminal_hangs_up_stops_at_a_snapshot(inputs, root, out):
+    status, _, errors = stop(inputs_of(root, inputs, num_steps=10**6), out, signal.SIGHUP, step=20)
+    assert (status, stopped_step(errors) >= 20) == (128 + signal.SIGHUP, True)
+    assert len(list((root / ".resume").glob("*/snapshot"))) == 1
+
+
+def test_a_training_under_nohup_goes_on_without_a_terminal(inputs, root, out, whole):
+    with start(inputs, out, ("nohup",)) as training:
+        wait_for_step(out, 20, lambda: training.poll() is None)
+        training.send_signal(signal.SIGHUP)
+        training.communicate(timeout=60)
+    assert training.returncode == 0
+    assert contents(out) == whole
+
+
+def test_a_training_whose_reader_goes_away_stops_at_a_snapshot(inputs, root, out):
+    with start(inputs_of(root, inputs, num_steps=10**6), out) as training:
+        try:
+            training.stdout.readline()
+            training.stdout.close()
+            training.wait(timeout=60)
+            errors = training.stderr.read()
+        finally:
+            training.kill()
+    stopped_step(errors)
+    assert training.returncode == 128 + signal.SIGPIPE
+    assert len(list((root / ".resume").glob("*/snapshot"))) == 1
+
+
+def inputs_of(root: Path, inputs: Path, **changes: object) -> Path:
+    """The same inputs, with other parameters."""
+    values = yaml.safe_load((inputs / "params.yaml").read_text()) | changes
+    (root / "params.yaml").write_text(yaml.safe_dump(values))
+    for name in ("data", "objectives"):
+        (root / name).symlink_to(inputs / name)
+    return root
 
 
 @contextmanager
@@ -173,7 +280,7 @@ def test_a_training_stopped_at_random_goes_on_to_the_same_bytes(inputs, root, ou
         at = earliest + 10 * moments.randrange(4)
         with signalled_at(out, at, number), pytest.raises(SystemExit) as stopped:
             train_here(inputs, out)
-        assert stopped.value.code == 130
+        assert stopped.value.code == 128 + number
         del stopped  # and with it the training's hold on its snapshots, as if its process ended
         said, errors = capsys.readouterr()
         assert (f"goes on after step {resumed}, " in said) == (resumed > 0)
@@ -196,11 +303,92 @@ def test_after_a_changed_parameter_training_starts_anew_and_names_it(
     changed = {**CHANGES, "num_steps": 4, "training.generator_lr": 0.0007, "traverse.rows": 3}
     train_here(inputs, out, write_params(root, make_params, changed))
     assert (
-        f"train infogan-3  starts anew: the unfinished training in {unfinished} differs in "
+        f"train infogan-3  starts anew: {unfinished.name} differs in "
         "parameters.num_steps, parameters.training.generator_lr\n"
     ) in capsys.readouterr().out
     assert (out / "weights.safetensors").exists()
     assert list((root / ".resume").iterdir()) == [unfinished]
+
+
+# What a snapshot is bound to.
+
+
+class Options(dict):
+    """The stage's options, and a folder for those that a test changes."""
+
+    def __init__(self, inputs: Path, root: Path) -> None:
+        paired = iter(arguments(inputs, root / "infogan-3"))
+        super().__init__(zip(paired, paired, strict=True))
+        self.root = root
+        self.change("--params", num_steps=30, runtime={"precision": "bfloat16"})
+        self.change("--objective", labels_given=True)
+
+    def change(self, option: str, **changes: object) -> None:
+        """Change some keys of a file."""
+        values = yaml.safe_load(Path(self[option]).read_text(encoding="utf-8"))
+        for key, value in changes.items():
+            values[key] = values[key] | value if isinstance(value, dict) else value
+        self[option] = str(self.root / f"changed{option}")
+        text = yaml.safe_dump(values) if option == "--params" else json.dumps(values)
+        Path(self[option]).write_text(text, encoding="utf-8")
+
+    def change_data(self, key: str) -> None:
+        """Change one value of the images or labels."""
+        split = load_split(Path(self["--data"]), lookup("digits"), "train")
+        arrays = {name: array.numpy().copy() for name, array in split._asdict().items()}
+        arrays[key][0] ^= 1
+        self["--data"] = str(self.root)
+        path = split_path(self.root, "train")
+        save_file(arrays, path, packed_contents(lookup("digits"), "train", arrays))
+
+
+def change_code(options: Options, patch: pytest.MonkeyPatch) -> None:
+    source = options.root / "losses.py"
+    source.write_text(Path(losses.__file__).read_text(encoding="utf-8") + "# changed\n")
+    patch.setattr(losses, "__file__", str(source))
+
+
+CHANGES_OF = {
+    "parameters": lambda options, patch: options.change("--params", num_steps=14),
+    "objective": lambda options, patch: options.change("--objective", lambda_cont=0.3),
+    "seed": lambda options, patch: options.update({"--seed": "4"}),
+    "images": lambda options, patch: options.change_data("images"),
+    "labels": lambda options, patch: options.change_data("labels"),
+    "code": change_code,
+    "library": lambda options, patch: patch.setattr(torch, "__version__", "1.0.0"),
+    "machine": lambda options, patch: patch.setattr(platform, "machine", lambda: "vax"),
+    "precision": lambda options, patch: options.change(
+        "--params", runtime={"precision": "float32"}
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def unfinished(inputs, tmp_path_factory) -> Path:
+    """Where a training that is given labels left its snapshot."""
+    root = tmp_path_factory.mktemp("unfinished")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(root))
+        options = Options(inputs, root)
+        with signalled_at(root / "infogan-3", 10, signal.SIGINT), pytest.raises(SystemExit):
+            run_stage("train", Path(options.pop("--params")), *chain(*options.items()))
+    return root
+
+
+@pytest.mark.parametrize("changed", ["nothing", *CHANGES_OF])
+def test_a_snapshot_is_bound_to_each_part_of_the_training(
+    inputs, unfinished, root, monkeypatch, capsys, changed
+):
+    shutil.copytree(unfinished / ".resume", root / ".resume")
+    options = Options(inputs, root)
+    if changed != "nothing":
+        CHANGES_OF[changed](options, monkeypatch)
+    run_stage("train", Path(options.pop("--params")), *chain(*options.items()))
+    said = capsys.readouterr().out
+    assert ("goes on after step" in said, "starts anew" in said) == (
+        changed == "nothing",
+        changed != "nothing",
+    )
 
 
 def test_signals_do_what_they_did_before_once_training_is_done(inputs, root, out, make_params):

@@ -1,4 +1,13 @@
-from stages.train import SECONDS_PER_LINE, Progress
+import errno
+import io
+import os
+import signal
+import sys
+
+import pytest
+
+from infogan.train.snapshot import Interrupted, Snapshots
+from stages.terminal import SECONDS_PER_LINE, Terminal, stopping_gracefully
 
 MEANS = {
     "discriminator_loss": 1.275,
@@ -9,10 +18,10 @@ MEANS = {
 
 
 def test_a_long_trainings_line_fits_80_columns(capsys):
-    progress = Progress("infogan-12", 50_000)
-    progress.shown -= SECONDS_PER_LINE * 1000
-    progress.shown_step = 9_000
-    progress.show(34_567, MEANS)
+    terminal = Terminal("infogan-12", 50_000)
+    terminal.shown -= SECONDS_PER_LINE * 1000
+    terminal.shown_step = 9_000
+    terminal.show(34_567, MEANS)
     line = capsys.readouterr().out
     assert line.startswith("infogan-12  34567/50000  5.1/s  50:")
     assert line.endswith(" left  D 1.27 G 0.85 cat -2.29 cont -12.79\n")
@@ -20,8 +29,49 @@ def test_a_long_trainings_line_fits_80_columns(capsys):
 
 
 def test_lines_are_seconds_apart_but_for_the_last_step(capsys):
-    progress = Progress("infogan-0", 100)
-    progress.show(20, MEANS)
+    terminal = Terminal("infogan-0", 100)
+    terminal.show(20, MEANS)
     assert capsys.readouterr().out == ""
-    progress.show(100, MEANS)
+    terminal.show(100, MEANS)
     assert capsys.readouterr().out.startswith("infogan-0  100/100  ")
+
+
+class Gone(io.StringIO):
+    """A stream that nobody reads."""
+
+    def __init__(self, number):
+        super().__init__()
+        self.number = number
+
+    def flush(self):
+        raise OSError(self.number, os.strerror(self.number))
+
+
+@pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO])
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+@pytest.mark.parametrize("is_lost_first", [True, False])
+def test_a_lost_terminal_stops_the_training(tmp_path, monkeypatch, number, stream, is_lost_first):
+    monkeypatch.setattr(sys, "stdout", Gone(number))
+    if stream == "stderr":
+        monkeypatch.setattr(sys, "stderr", Gone(number))
+    terminal = Terminal("infogan-0", 100)
+    snapshots = Snapshots(tmp_path, "infogan-0", {}, print)
+    if is_lost_first:
+        terminal.say("begins")
+
+    def train():
+        with stopping_gracefully(snapshots, terminal):
+            terminal.say("goes on")
+            terminal.say("nobody reads this, and it does no harm")
+            if snapshots.stop_requested:
+                raise Interrupted("stopped")
+
+    with pytest.raises(SystemExit) as ended:
+        train()
+    assert ended.value.code == 128 + signal.SIGPIPE
+
+
+def test_a_terminal_that_is_a_full_disk_is_an_error(monkeypatch):
+    monkeypatch.setattr(sys, "stdout", Gone(errno.ENOSPC))
+    with pytest.raises(OSError, match="No space left"):
+        Terminal("infogan-0", 100).say("begins")

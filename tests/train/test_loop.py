@@ -714,7 +714,7 @@ def interrupt(run, tmp_path):
         snapshots = CutOff(tmp_path, num_steps)
         with pytest.raises(Interrupted):
             run(*arguments, **options, snapshots=snapshots)
-        snapshots._lock.close()  # as the end of its process does
+        snapshots.close()  # as the end of its process does
 
     return train_and_stop
 
@@ -792,7 +792,7 @@ def test_a_training_goes_on_from_the_snapshot_before_it_was_killed(run, tmp_path
     snapshots = KilledAfterSix(tmp_path, 6)
     with pytest.raises(KeyboardInterrupt):
         run(changes=SHORT, snapshots=snapshots)
-    snapshots._lock.close()
+    snapshots.close()
     again = CutOff(tmp_path, num_steps=math.inf)
     assert_same_training(run(changes=SHORT, snapshots=again), run(changes=SHORT))
     assert again.resumed_step == 4

@@ -45,8 +45,8 @@ def open_snapshots(tmp_path):
     def open_them(
         identity=IDENTITY, *, run="infogan-0", root=tmp_path / "resume", between=0.0, after=None
     ):
-        if after is not None and after._lock is not None:
-            after._lock.close()  # as the end of its process does
+        if after is not None:
+            after.close()  # as the end of its process does
         return Snapshots(root, run, identity, Said(), between)
 
     return open_them
@@ -56,7 +56,7 @@ def saved(open_snapshots, state=STATE, **options):
     """Snapshots in which a training has left a state, in a process that has ended."""
     snapshots = open_snapshots(**options)
     snapshots.after_step(lambda: state)
-    snapshots._lock.close()
+    snapshots.close()
     return snapshots
 
 
@@ -208,11 +208,30 @@ def test_another_identity_starts_anew_and_the_difference_is_named(open_snapshots
     snapshots = open_snapshots(identity)
     assert snapshots.folder != before.folder
     assert snapshots.load() is None
-    assert snapshots.say == [
-        f"starts anew: the unfinished training in {before.folder} differs in {named}"
-    ]
+    assert snapshots.say == [f"starts anew: {before.folder.name} differs in {named}"]
     # The other one still waits.
     assert_same(open_snapshots().load(), STATE)
+
+
+def test_many_differences_are_counted_after_the_third_and_one_training_is_named(open_snapshots):
+    left = leave_unfinished(open_snapshots, [8, 9])
+    snapshots = open_snapshots(
+        {"data": "d", "code": "c", "environment": {"torch": "2", "gpu": "a"}}
+    )
+    assert snapshots.load() is None
+    assert snapshots.say == [
+        f"starts anew: {left[1].folder.name} differs in code, data, environment and 2 more"
+    ]
+
+
+@pytest.mark.parametrize("key", ["dataset", "networks"])
+def test_a_training_on_other_data_or_with_other_networks_is_not_compared(open_snapshots, key):
+    # Such as a small demonstration that was interrupted: nobody expects it to go on as this one.
+    of_a_demo = {"parameters": {key: {"name": "small"}, "steps": 9}}
+    saved(open_snapshots, identity=of_a_demo)
+    snapshots = open_snapshots({"parameters": {key: {"name": "large"}, "steps": 9}})
+    assert snapshots.load() is None
+    assert snapshots.say == []
 
 
 def test_another_run_starts_anew_and_is_not_compared(open_snapshots):
@@ -271,7 +290,9 @@ def test_a_second_training_of_the_same_identity_keeps_no_snapshots_and_says_so(o
     first.after_step(lambda: STATE)
     second = open_snapshots()
     assert second.load() is None
-    assert second.say == ["the same training is running already: this one keeps no snapshots"]
+    assert second.say == [
+        f"process {os.getpid()} runs the same training: this one keeps no snapshots"
+    ]
     second.after_step(lambda: Snapshot(99, TENSORS, []))
     second.discard()
     assert_same(open_snapshots(after=first).load(), STATE)
@@ -313,7 +334,7 @@ def test_a_killed_training_lets_go_of_its_snapshots(open_snapshots, tmp_path):
             assert holder.stdout.readline() == "holds it\n"
             meanwhile = open_snapshots({"seed": 3})
             assert meanwhile.load() is None
-            assert "running already" in meanwhile.say.text
+            assert f"process {holder.pid} runs the same training" in meanwhile.say.text
         finally:
             holder.kill()
     assert open_snapshots({"seed": 3}).load().step == 4
@@ -384,6 +405,95 @@ def test_foreign_files_among_the_snapshots_do_no_harm(open_snapshots, tmp_path):
     assert len(list((tmp_path / "resume").glob("*note*"))) == MAX_KEPT + 3
 
 
+# What is no plain file is left alone.
+
+
+def put_link(path, target):
+    path.unlink()
+    path.symlink_to(target)
+
+
+def put_pipe(path, target):
+    path.unlink()
+    os.mkfifo(path)
+
+
+in_its_place = pytest.mark.parametrize("put", [put_link, put_pipe])
+
+
+@in_its_place
+def test_a_snapshot_that_is_no_plain_file_is_refused_and_replaced(open_snapshots, tmp_path, put):
+    before = saved(open_snapshots)
+    (tmp_path / "mine").write_bytes((before.folder / "snapshot").read_bytes())
+    put(before.folder / "snapshot", tmp_path / "mine")
+    snapshots = open_snapshots()
+    assert snapshots.load() is None
+    assert snapshots.say == [
+        f"starts anew: the snapshot in {snapshots.folder} is damaged (snapshot is no regular file)"
+    ]
+    kept = (tmp_path / "mine").read_bytes()
+    snapshots.after_step(lambda: Snapshot(8, TENSORS, LOG))
+    assert open_snapshots(after=snapshots).load().step == 8
+    assert (tmp_path / "mine").read_bytes() == kept
+
+
+@in_its_place
+def test_a_lock_that_is_no_plain_file_is_refused_and_its_target_stays(
+    open_snapshots, tmp_path, put
+):
+    (tmp_path / "mine").write_text("mine")
+    put(saved(open_snapshots).folder / "lock", tmp_path / "mine")
+    snapshots = open_snapshots()
+    assert snapshots.load() is None
+    (line,) = snapshots.say
+    assert line.startswith("keeps no snapshots: ")
+    assert "lock" in line
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+@in_its_place
+def test_an_identity_that_is_no_plain_file_is_neither_read_nor_written_through(
+    open_snapshots, tmp_path, put
+):
+    (tmp_path / "mine").write_text("mine")
+    before = saved(open_snapshots)
+    put(before.folder / "identity.json", tmp_path / "mine")
+    other = open_snapshots({**IDENTITY, "seed": 4})
+    assert other.load() is None
+    assert other.say == []
+    assert open_snapshots().load().step == 7
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_lock_keeps_what_is_written_in_it(open_snapshots):
+    before = saved(open_snapshots)
+    (before.folder / "lock").write_text("mine")
+    leave_unfinished(open_snapshots, range(10, 11 + MAX_KEPT))
+    open_snapshots()
+    assert (before.folder / "lock").read_text() == "mine"
+
+
+def test_a_folder_that_is_a_link_is_refused_and_nothing_is_put_there(open_snapshots, tmp_path):
+    folder = saved(open_snapshots).folder
+    folder.rename(tmp_path / "mine")
+    folder.symlink_to(tmp_path / "mine")
+    kept = (tmp_path / "mine" / "snapshot").read_bytes()
+    (tmp_path / "mine" / ".note.partial").write_text("mine")
+    snapshots = open_snapshots()
+    assert snapshots.load() is None
+    assert snapshots.say == [f"keeps no snapshots: {folder} is a link"]
+    snapshots.after_step(lambda: Snapshot(8, TENSORS, LOG))
+    assert (tmp_path / "mine" / "snapshot").read_bytes() == kept
+    assert (tmp_path / "mine" / ".note.partial").exists()
+
+
+def test_a_foreign_folder_among_the_snapshots_is_not_deleted(open_snapshots, tmp_path):
+    (tmp_path / "resume" / "notes").mkdir(parents=True)
+    os.utime(tmp_path / "resume" / "notes", (1e8, 1e8))
+    leave_unfinished(open_snapshots, range(10, 11 + MAX_KEPT))
+    assert (tmp_path / "resume" / "notes").exists()
+
+
 # Without room, training goes on.
 
 
@@ -425,11 +535,14 @@ def test_a_snapshot_that_cannot_be_written_is_said_and_the_one_before_stays(
 
 def test_a_disk_too_full_for_the_identity_is_said_and_training_goes_on(open_snapshots, monkeypatch):
     with monkeypatch.context() as full:
-        full.setattr("pathlib.Path.write_text", no_space)
+        full.setattr("pathlib.Path.write_bytes", no_space)
         snapshots = open_snapshots()
     assert snapshots.load() is None
     snapshots.after_step(lambda: STATE)
-    assert snapshots.say == ["keeps no snapshots: [Errno 28] No space left on device"]
+    assert snapshots.say == [
+        f"keeps no snapshots: cannot write {snapshots.folder / 'identity.json'}: "
+        "No space left on device; free some space there and run again"
+    ]
 
 
 def test_a_folder_that_is_lost_while_training_is_made_again(open_snapshots):
