@@ -21,13 +21,13 @@ env: $(READY)
 # evaluations.
 repro: $(READY)
 	$(DVC) repro download
-	$(RUN) python -m stages.side_by_side train classifier
+	$(RUN) python -m stages.side_by_side train judge
 	$(RUN) python -m stages.side_by_side evaluate
 	$(DVC) repro
 
 # The replication study: every recipe of study/experiments.yaml over its seeds, and the report.
 study: $(READY)
-	$(DVC) repro download objectives classifier
+	$(DVC) repro download objectives judge
 	$(RUN) python -m study run
 
 # Two states of the results side by side: `make compare A=main B=name` writes one web page. Each is a

@@ -229,7 +229,7 @@ class Params(_Section):
     training: Training
     maps: Maps
     traverse: Traverse
-    classifier: Judging
+    judge: Judging
     evaluate: Evaluate
     runtime: Runtime
 
@@ -245,9 +245,9 @@ class Params(_Section):
             broken.append(("dataset", self.dataset, "one of " + ", ".join(names())))
             factors = ()
         for key in ("rotation", "shear", "scale", "shift") if factors else ():
-            if value := getattr(self.classifier, key):
+            if value := getattr(self.judge, key):
                 expected = f"0, since a map would change the factors of {self.dataset}"
-                broken.append((f"classifier.{key}", value, expected))
+                broken.append((f"judge.{key}", value, expected))
         if broken:
             raise _BrokenRules(broken)
         return self

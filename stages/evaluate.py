@@ -31,7 +31,7 @@ def main(args: argparse.Namespace) -> None:
     subject = Subject(
         generator.to(backend.device),
         discriminator.to(backend.device),
-        load_judge(args.classifier, params.dataset).to(backend.device),
+        load_judge(args.judge, params.dataset).to(backend.device),
         data_set,
         params,
         args.seed,
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
     """The stage's options."""
     options = stage_parser("Measure one trained run.")
     options.add_argument("--weights", type=Path, required=True, help="weights of the train stage")
-    options.add_argument("--classifier", type=Path, required=True, help="weights of the classifier")
+    options.add_argument("--judge", type=Path, required=True, help="weights of the judge")
     options.add_argument("--data", type=Path, required=True, help="packed data set: data/packed")
     options.add_argument("--seed", type=int, required=True, help="seed of the run")
     options.add_argument("--out", type=Path, required=True, help="folder of the measurements")

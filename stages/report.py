@@ -40,12 +40,12 @@ def main(args: argparse.Namespace) -> None:
         for objective in params.objectives
         for seed in params.seeds
     ]
-    classifier = json.loads((args.runs / "classifier" / "metrics.json").read_text(encoding="utf-8"))
+    judge = json.loads((args.runs / "judge" / "metrics.json").read_text(encoding="utf-8"))
     data_set = lookup(params.dataset)
     real_images = load_images(args.data, data_set, "test")[:100].numpy()
     pictures = draw(runs, params, data_set, real_images)
-    summary = {**summarise(all_metrics(runs)), "classifier": classifier}
-    blocks = document(runs, params, data_set, classifier, list(pictures))
+    summary = {**summarise(all_metrics(runs)), "judge": judge}
+    blocks = document(runs, params, data_set, judge, list(pictures))
 
     pixels, vectors = args.out / "figures", args.out / "vector"
     for name, figure in pictures.items():

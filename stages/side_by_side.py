@@ -1,4 +1,4 @@
-"""Run stages that need nothing of each other: `python -m stages.side_by_side train classifier`.
+"""Run stages that need nothing of each other: `python -m stages.side_by_side train judge`.
 
 What runs side by side shares the cores out: trainings that share cores slow each other down many
 times over. There is no `dvc queue` here: a worker of dvc-task 0.40 that is about to end still

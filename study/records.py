@@ -33,7 +33,7 @@ Grid = UInt8[np.ndarray, "row column channel height width"]
 PICTURE = "codes.png"
 ROWS_PER_FACTOR = 2
 # What a record keeps of dvc.lock.
-STAGES = ("objectives", "classifier", "train", "traverse", "evaluate")
+STAGES = ("objectives", "judge", "train", "traverse", "evaluate")
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ SMALL = {
     "networks": {"width": 0.05},
     "training": {"batch_size": 8, "held_out_images": 0, "log_every": 1, "film_frames": 2},
     "traverse": {"rows": 2, "columns": 3},
-    "classifier": {"num_epochs": 1, "batch_size": 8},
+    "judge": {"num_epochs": 1, "batch_size": 8},
     "evaluate": {"num_samples": 100, "refit_steps": 1, "num_trajectories": 2},
     "runtime": {"device": "cpu", "precision": "float32", "threads": 1},
 }
@@ -81,14 +81,14 @@ def test_every_preset_reaches_the_report(tmp_path, monkeypatch, miniature, prese
     pack(dataset, tmp_path)
     data, runs = ("--data", tmp_path / "data"), tmp_path / "runs"
     run_stage("objectives", params, "--out", runs / "objectives")
-    run_stage("classifier", params, *data, "--out", runs / "classifier")
+    run_stage("judge", params, *data, "--out", runs / "judge")
     out, seeded = runs / "train" / "infogan-0", ("--seed", "0")
     objective = ("--objective", runs / "objectives" / "infogan.json")
     run_stage("train", params, *objective, *seeded, *data, "--out", out)
     weights = ("--weights", out / "weights.safetensors")
     traverse, evaluate = runs / "traverse" / "infogan-0", runs / "evaluate" / "infogan-0"
     run_stage("traverse", params, *weights, *seeded, "--out", traverse)
-    judge = ("--classifier", runs / "classifier" / "weights.safetensors")
+    judge = ("--judge", runs / "judge" / "weights.safetensors")
     run_stage("evaluate", params, *weights, *judge, *data, *seeded, "--out", evaluate)
     measured = ("--measurements", evaluate / "measurements.json")
     reports = tmp_path / "reports"
@@ -101,7 +101,7 @@ def test_every_preset_reaches_the_report(tmp_path, monkeypatch, miniature, prese
     assert all(math.isfinite(value) for value in leaves(metrics))
     measured = metrics["infogan"]
     for factor in data_set.factors:
-        assert f"{factor.name}_r2" in metrics["classifier"]
+        assert f"{factor.name}_r2" in metrics["judge"]
         assert (f"{factor.name}_spearman" in measured) == bool(layout.continuous)
         assert (f"{factor.name}_code_r2" in measured) == bool(layout.continuous)
         assert (f"{factor.name}_category_share" in measured) == bool(layout.categorical)
@@ -247,5 +247,5 @@ def test_maps_that_would_change_factors_are_refused(tmp_path):
     text = (REPOSITORY / "presets" / "faces_azimuth.yaml").read_text()
     preset = tmp_path / "preset.yaml"
     preset.write_text(text.replace("shear: 0.0", "shear: 0.2"))
-    with pytest.raises(InfoGANError, match=r"classifier\.shear = 0\.2: expected 0"):
+    with pytest.raises(InfoGANError, match=r"judge\.shear = 0\.2: expected 0"):
         load_params(REPOSITORY / "params.yaml", preset)

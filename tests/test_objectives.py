@@ -43,7 +43,7 @@ def test_the_conditional_gan_needs_a_category_per_label(make_params, categorical
 
 
 def test_a_conditional_gan_needs_labels(make_params):
-    changes = {f"classifier.{key}": 0.0 for key in ("rotation", "shear", "scale", "shift")}
+    changes = {f"judge.{key}": 0.0 for key in ("rotation", "shear", "scale", "shift")}
     message = refusal(make_params({"objectives": ["cgan"], "dataset": "heads", **changes}))
     assert "the images of heads have none" in message
 

@@ -461,7 +461,7 @@ def test_all_that_does_not_fit_a_data_set_is_told_at_once_with_the_presets_that_
     monkeypatch.chdir(REPOSITORY)
     message = refusal(changed("dataset", "chairs"))
     for key in ("rotation", "shear", "scale", "shift"):
-        assert f"classifier.{key} = 0." in message
+        assert f"judge.{key} = 0." in message
     assert message.endswith("python -m stages.preset NAME, which sets all that fits: " + CHAIRS)
     several = changed("dataset", "chairz").replace("seeds:\n- 0", "seeds: [1, 1]")
     assert "dataset = 'chairz': expected one of" in (message := refusal(several))

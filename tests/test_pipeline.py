@@ -127,7 +127,7 @@ def test_the_committed_lock_file_is_that_of_the_committed_code(tmp_path):
 
 def test_repro_writes_finite_metrics_of_every_objective(run):
     found = metrics(run)
-    assert set(found) == {"infogan", "gan", "classifier"}
+    assert set(found) == {"infogan", "gan", "judge"}
     assert len(leaves(found)) > 30
 
 
@@ -282,8 +282,8 @@ def test_another_experiment_of_the_paper_takes_the_place_of_the_default(run):
     assert params == folder / "params.yaml"
     run("dvc", "repro")
     found = metrics(run)
-    assert set(found) == {"infogan", "classifier"}
-    assert "azimuth_r2" in found["classifier"]
+    assert set(found) == {"infogan", "judge"}
+    assert "azimuth_r2" in found["judge"]
     commit(run)
     output = run("dvc", "exp", "run", "-S", "lambda_cont=0.3")
     assert stages_run(output) == INFOGAN_AND_REPORT | {"objectives"}

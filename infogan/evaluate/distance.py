@@ -30,12 +30,12 @@ def measure(subject: Subject) -> Measurements:
 
 def generated_frechet(
     generator: Generator,
-    classifier: Judge,
+    judge: Judge,
     layout: CodeLayout,
     real_images: Float[Tensor, "image channel height width"],
     rng: torch.Generator,
 ) -> float:
-    """Frechet distance of as many generated images to real ones, on the classifier's features."""
+    """Frechet distance of as many generated images to real ones, on the judge's features."""
     latents = sample(layout, len(real_images), rng)
-    fake_features = penultimate_features(classifier, generate(generator, latents))
-    return frechet_distance(fake_features, penultimate_features(classifier, real_images))
+    fake_features = penultimate_features(judge, generate(generator, latents))
+    return frechet_distance(fake_features, penultimate_features(judge, real_images))

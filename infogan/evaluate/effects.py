@@ -80,11 +80,11 @@ def trajectory_effects(
     num_trajectories: int,
     values: Float[np.ndarray, " position"],
     rng: torch.Generator,
-    classifier: Judge | None = None,
+    judge: Judge | None = None,
 ) -> Effects:
-    """The effects on what `reader` reads, and with a classifier on what it sees.
+    """The effects on what `reader` reads, and with a judge of classes on what it sees.
 
-    `digit_kept`: the share of images in which the classifier sees the digit that it sees at the
+    `digit_kept`: the share of images in which the judge sees the digit that it sees at the
     middle value of the same trajectory, over abs(c) <= 1; `digit_kept_extrapolated` beyond it.
     `warp_residual` is what `affine_residual` leaves of the change from -1 to 1, on average over
     the codes.
@@ -96,13 +96,13 @@ def trajectory_effects(
         images = generate(generator, latents)
         measured.append(reader.read(images).numpy())
         strata.append(_categories(layout, latents[num_trajectories:, 0]))
-        if classifier is not None:
+        if judge is not None:
             scored = images[num_trajectories:]
-            kept.append(_keeps_digit(scored, classifier))
+            kept.append(_keeps_digit(scored, judge))
             residuals.append(affine_residual(scored[:, low], scored[:, high]))
     told = np.stack(strata) if reader.within_category else np.zeros_like(np.stack(strata))
     effects = factor_effects(np.stack(measured), told, values, reader.factors, reader.paired)
-    if classifier is None:
+    if judge is None:
         return effects
     same, inside = np.stack(kept), trained_range(values)
     seen = {
@@ -302,8 +302,8 @@ def _categories(
 
 
 def _keeps_digit(
-    images: Float[Tensor, "row column channel height width"], classifier: Judge
+    images: Float[Tensor, "row column channel height width"], judge: Judge
 ) -> Int[np.ndarray, "row column"]:
-    digits = classify(classifier, images.flatten(0, 1)).view(images.shape[:2])
+    digits = classify(judge, images.flatten(0, 1)).view(images.shape[:2])
     middle = digits[:, images.shape[1] // 2, None]
     return (digits == middle).int().numpy()

@@ -32,7 +32,7 @@ def measure(subject: Subject) -> Measurements:
 
 def generated_accuracy(
     generator: Generator,
-    classifier: Judge,
+    judge: Judge,
     layout: CodeLayout,
     num_samples: int,
     num_classes: int,
@@ -40,7 +40,7 @@ def generated_accuracy(
 ) -> float:
     """How often a generated image shows the digit that its category of c1 stands for.
 
-    The classifier names the digit of images with all categories equally often. The one-to-one map
+    The judge names the digit of images with all categories equally often. The one-to-one map
     from category to digit is fitted on one set of `num_samples` images and scored on another.
     """
     size = layout.categorical[0]
@@ -50,7 +50,7 @@ def generated_accuracy(
         latents = sample(layout, num_samples, rng)
         rows = one_hot(categories.to(latents.device), size)
         latents[:, layout.categorical_slice(0)] = rows
-        return classify(classifier, generate(generator, latents)).numpy()
+        return classify(judge, generate(generator, latents)).numpy()
 
     counts = contingency(categories.numpy(), digits(), size, num_classes)
     mapping = match_categories(counts)

@@ -121,7 +121,7 @@ def train_judge(
         if not math.isfinite(total_loss.item()):
             raise InfoGANError(
                 f"the judge's loss is {total_loss.item()} in epoch {epoch}: training diverged; "
-                "try a lower classifier.lr, or runtime.precision: float32"
+                "try a lower judge.lr, or runtime.precision: float32"
             )
         log(epoch, total_loss.item() / len(images))
     return judge.eval()
@@ -170,12 +170,10 @@ def load_judge(path: Path, dataset: str) -> Judge:
             judge.load_state_dict(tensors)
     except (OSError, ValueError, RuntimeError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise InfoGANError(
-            f"{path}: no readable classifier ({reason}); run the classifier stage"
-        ) from error
+        raise InfoGANError(f"{path}: no readable judge ({reason}); run the judge stage") from error
     if trained_on != dataset:
         raise InfoGANError(
-            f"{path}: trained on {trained_on}, expected {dataset}; run the classifier stage again"
+            f"{path}: trained on {trained_on}, expected {dataset}; run the judge stage again"
         )
     return judge.eval()
 

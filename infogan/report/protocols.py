@@ -12,7 +12,7 @@ PROTOCOLS = {
     "accuracy_majority_batch_statistics": "accuracy_majority likewise",
     "nmi_batch_statistics": "nmi likewise",
     "ari_batch_statistics": "ari likewise",
-    "accuracy_generated": "share of generated images in which the classifier sees c1's digit",
+    "accuracy_generated": "share of generated images in which the judge sees c1's digit",
     "bound_cat_nats": "L_I of the categorical codes on fresh samples; at most ln 10 = 2.30 for c1",
     "bound_cont_nats": "L_I of the continuous codes together, with Q's std as trained",
     "bound_cont_fitted_nats": "the same with the best constant std",

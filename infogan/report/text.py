@@ -34,7 +34,7 @@ def document(
     runs: list[Run],
     params: Params,
     data_set: DataSet,
-    classifier: dict[str, Any],
+    judge: dict[str, Any],
     names: list[str],
 ) -> list[Block]:
     """The report: claims, the figures, all metrics, every seed, parameters, what it ran on."""
@@ -56,7 +56,7 @@ def document(
             f"**A stand-in.** These images are rendered here, with known factors, to measure a "
             f"claim that the paper makes on {data_set.stands_in_for}; they are not its images."
         )
-    if warnings := _warnings(runs, params, classifier["frechet_floor"]):
+    if warnings := _warnings(runs, params, judge["frechet_floor"]):
         parts += ["## Warnings", warnings]
     claims = tables.claims_table(measured, params.dataset)
     if claims.rows:
@@ -72,7 +72,7 @@ def document(
     drawn = _drawn(runs[0], params)
     parts += [picture(name, params.seeds, counts[name], drawn) for name in names]
     parts += ["## All metrics", tables.metrics_table(measured, read)]
-    parts.append(_judge(data_set, classifier))
+    parts.append(_judge(data_set, judge))
     parts += ["## Every seed", tables.seeds_table(measured, _seed_metrics(data_set))]
     shapes = [run for run in runs if "leakage" in run.record]
     what = "shape of the digit" if data_set.shows_strokes else "factor"
@@ -161,18 +161,18 @@ def _warnings(runs: list[Run], params: Params, floor: float) -> str:
     return "\n".join(f"- `{name}`: {sign}." for name, signs in found.items() for sign in signs)
 
 
-def _judge(data_set: DataSet, classifier: dict[str, Any]) -> str:
+def _judge(data_set: DataSet, judge: dict[str, Any]) -> str:
     """How far the judge of generated images can be trusted."""
-    num, floor = classifier["num_test"], classifier["frechet_floor"]
+    num, floor = judge["num_test"], judge["frechet_floor"]
     if data_set.factors:
-        scores = [classifier[f"{factor.name}_r2"] for factor in data_set.factors]
+        scores = [judge[f"{factor.name}_r2"] for factor in data_set.factors]
         known = ", ".join(
             f"{factor.name} {score:.3f}"
             for factor, score in zip(data_set.factors, scores, strict=True)
         )
         what = f"reads the factors of the {num:,} test images with R2 {known}"
     else:
-        what = f"is right on {classifier['accuracy_test']:.2%} of the {num:,} test images"
+        what = f"is right on {judge['accuracy_test']:.2%} of the {num:,} test images"
     return (
         f"The judge of generated images {what}. The Frechet distance of real test to real training "
         f"images, the floor, is {floor:.3f}."

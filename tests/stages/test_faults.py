@@ -32,7 +32,7 @@ WEIGHTS = "runs/train/infogan-3/weights.safetensors"
 STAGES = {
     "download": ("data", "--raw raw"),
     "objectives": ("runs/objectives", ""),
-    "classifier": ("runs/classifier", "--data data"),
+    "judge": ("runs/judge", "--data data"),
     "train": (
         "runs/train/infogan-3",
         "--objective runs/objectives/infogan.json --seed 3 --data data",
@@ -40,8 +40,7 @@ STAGES = {
     "traverse": ("runs/traverse/infogan-3", f"--weights {WEIGHTS} --seed 3"),
     "evaluate": (
         "runs/evaluate/infogan-3",
-        f"--weights {WEIGHTS} --classifier runs/classifier/weights.safetensors --data data "
-        "--seed 3",
+        f"--weights {WEIGHTS} --judge runs/judge/weights.safetensors --data data --seed 3",
     ),
     "explore": (
         "reports/explorer.html",
@@ -189,7 +188,7 @@ def test_a_full_disk_is_one_line_and_with_room_it_works_again(whole, fail, small
 @pytest.mark.parametrize(
     ("stage", "changes"),
     [
-        ("classifier", {"classifier.batch_size": 1400}),
+        ("judge", {"judge.batch_size": 1400}),
         ("train", {"training.batch_size": 1400, "networks.width": 1.0}),
     ],
 )

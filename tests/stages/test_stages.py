@@ -27,7 +27,7 @@ TINY = {
     "evaluate.num_samples": 120,
     "evaluate.num_trajectories": 2,
     "evaluate.refit_steps": 2,
-    "classifier.num_epochs": 1,
+    "judge.num_epochs": 1,
     "runtime.device": "cpu",
     "runtime.threads": 1,
 }
@@ -69,7 +69,7 @@ def shared(tmp_path_factory, make_params) -> Path:
     folder = tmp_path_factory.mktemp("shared")
     params = write_params(folder, make_params, {})
     run_stage("download", params, "--out", folder / "data", "--raw", folder / "raw")
-    run_stage("classifier", params, "--data", folder / "data", "--out", folder / "classifier")
+    run_stage("judge", params, "--data", folder / "data", "--out", folder / "judge")
     return folder
 
 
@@ -78,7 +78,7 @@ def pipeline(tmp_path, shared, make_params):
     """All stages after the classifier, for some changes of the parameters; returns the folder."""
     runs = tmp_path / "runs"
     runs.mkdir()
-    (runs / "classifier").symlink_to(shared / "classifier")
+    (runs / "judge").symlink_to(shared / "judge")
 
     def run(changes: dict) -> Path:
         params = write_params(tmp_path, make_params, changes)
@@ -106,7 +106,7 @@ def pipeline(tmp_path, shared, make_params):
         run_stage("train", params, "--objective", file, *seeded, *data, *out)
         out = ("--out", runs / "traverse" / name)
         run_stage("traverse", params, "--weights", weights, *seeded, *out)
-        judge = ("--classifier", runs / "classifier" / "weights.safetensors")
+        judge = ("--judge", runs / "judge" / "weights.safetensors")
         out = ("--out", runs / "evaluate" / name)
         run_stage("evaluate", params, "--weights", weights, *judge, *data, *seeded, *out)
 
@@ -127,13 +127,13 @@ def test_the_seed_decides_what_is_drawn_and_measured_of_the_same_weights(
     # Weights so large that images differ.
     folder = pipeline({"objectives": ["gan"], "seeds": [3], "networks.init_std": 0.5})
     params, weights = folder / "params.yaml", folder / "runs/train/gan-3/weights.safetensors"
-    judge = shared / "classifier" / "weights.safetensors"
+    judge = shared / "judge" / "weights.safetensors"
     files = ("runs/traverse/gan-3/c1.npy", "runs/evaluate/gan-3/measurements.json")
     before = [(folder / file).read_bytes() for file in files]
     for seed, same in (("3", True), ("4", False)):
         options = ("--weights", weights, "--seed", seed, "--out")
         run_stage("traverse", params, *options, folder / "runs/traverse/gan-3")
-        of_data = ("--classifier", judge, "--data", shared / "data")
+        of_data = ("--judge", judge, "--data", shared / "data")
         run_stage("evaluate", params, *of_data, *options, folder / "runs/evaluate/gan-3")
         after = [(folder / file).read_bytes() for file in files]
         assert [b == a for b, a in zip(before, after, strict=True)] == [same, same]
@@ -153,7 +153,7 @@ def test_every_layout_reaches_the_report(pipeline, make_params, changes):
     metrics = json.loads((folder / "reports" / "metrics.json").read_text())
 
     assert all(math.isfinite(value) for value in leaves(metrics))
-    assert set(metrics) == {"infogan", "gan", "classifier"}
+    assert set(metrics) == {"infogan", "gan", "judge"}
     assert ("accuracy_matched" in metrics["infogan"]) == bool(layout.categorical)
     assert ("bound_cat_nats" in metrics["infogan"]) == bool(layout.categorical)
     assert ("bound_cont_nats" in metrics["infogan"]) == bool(layout.continuous)
@@ -210,7 +210,7 @@ def test_the_same_seed_gives_the_same_bytes_in_every_stage(pipeline):
         return {
             path.relative_to(folder).as_posix(): path.read_bytes()
             for path in sorted(files)
-            if path.is_file() and "classifier" not in path.parts
+            if path.is_file() and "judge" not in path.parts
         }
 
     first = contents(pipeline({"objectives": ["infogan"]}))
@@ -280,7 +280,7 @@ def test_bad_parameters_end_in_one_line_and_leave_results_alone(tmp_path, make_p
 @pytest.mark.parametrize(
     "stage",
     [
-        *("download", "objectives", "classifier", "train"),
+        *("download", "objectives", "judge", "train"),
         *("traverse", "evaluate", "explore", "report"),
     ],
 )

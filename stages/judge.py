@@ -1,4 +1,4 @@
-"""Stage `classifier`: the instrument that judges generated images, trained on real ones.
+"""Stage `judge`: the instrument that judges generated images, trained on real ones.
 
 It names classes, such as digits, or reads factors where those are known instead.
 """
@@ -31,18 +31,18 @@ Images = UInt8[Tensor, "image channel height width"]
 def main(args: argparse.Namespace) -> None:
     """Train on the training images, and measure what it knows on the test images."""
     params = load_params(args.params)
-    options, data_set = params.classifier, lookup(params.dataset)
+    options, data_set = params.judge, lookup(params.dataset)
     start = time.monotonic()
 
     def log(epoch: int, loss: float) -> None:
         left = (time.monotonic() - start) / epoch * (options.num_epochs - epoch)
         done = f"{epoch}/{options.num_epochs} epochs"
-        print(f"classifier: {done}, loss {loss:.4f}, {left:.0f} s left", flush=True)
+        print(f"judge: {done}, loss {loss:.4f}, {left:.0f} s left", flush=True)
 
     train = _train_on_factors if data_set.factors else _train_on_classes
     judge, metrics, images = train(args.data, data_set, params, log)
     for name, value in metrics.items():
-        print(f"classifier: {name} = {value:.4f} on {len(images['test'])} test images", flush=True)
+        print(f"judge: {name} = {value:.4f} on {len(images['test'])} test images", flush=True)
 
     # The same sizes and training images as when generated images are measured.
     real = [images[split][: params.evaluate.num_samples] for split in ("test", "train")]
@@ -65,7 +65,7 @@ def _train_on_classes(
     """A classifier, its accuracy, and the images of both splits."""
     train, test = (load_split(folder, data_set, split) for split in SPLITS)
     backend = resolve(params.runtime)
-    judge = train_classifier(*train, data_set, params.classifier, backend, log)
+    judge = train_classifier(*train, data_set, params.judge, backend, log)
     predictions = classify(judge, scale(test.images, data_set.value_range))
     accuracy = (predictions == test.labels).double().mean().item()
     return judge, {"accuracy_test": accuracy}, {"train": train.images, "test": test.images}
@@ -77,7 +77,7 @@ def _train_on_factors(
     """A regressor of factors, its R2 for each, and the images of both splits."""
     train, test = (load_factors(folder, data_set, split) for split in SPLITS)
     backend = resolve(params.runtime)
-    judge = train_regressor(*train, data_set, params.classifier, backend, log)
+    judge = train_regressor(*train, data_set, params.judge, backend, log)
     read = read_factors(judge, data_set.factors, scale(test.images, data_set.value_range))
     scores = reading_r2(read, test.factors, data_set.factors)
     metrics = {
@@ -91,7 +91,7 @@ def parser() -> argparse.ArgumentParser:
     """The stage's options."""
     options = stage_parser("Train the judge of generated images.")
     options.add_argument("--data", type=Path, required=True, help="folder of the packed splits")
-    options.add_argument("--out", type=Path, default=Path("runs/classifier"), help="output folder")
+    options.add_argument("--out", type=Path, default=Path("runs/judge"), help="output folder")
     return options
 
 
