@@ -77,7 +77,7 @@ def kill(folder: Path, precision: str, most: int, longest: float) -> int:
             raise SystemExit(f"error: with{'' if had_snapshot else 'out'} a snapshot: {said!r}")
         if finished:
             break
-        half_written = [*folder.glob("*/.tmp*"), *folder.glob("*/partial")]
+        half_written = [*folder.glob("*/.*.partial"), *folder.glob("*/.tmp*")]
         for path in half_written:  # deleted, so that the next one shows
             path.unlink()
         print(f"killed: {said or 'starts'}{', within a write' * bool(half_written)}", flush=True)

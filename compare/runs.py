@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from compare.revisions import flat
 from infogan.report.tables import number
+from stages.preset import flat
 
 METRICS = "reports/metrics.json"
 HEADLINES = (

@@ -19,9 +19,9 @@ def main(args: argparse.Namespace) -> None:
     """Write `<objective>.json` for every objective there is."""
     params = load_params(args.params)
     check_objectives(params, args.params)
-    write_file(args.out.with_name("checked"), "params.yaml is complete and consistent\n")
     for name, resolve in OBJECTIVES.items():
         save_objective(args.out / f"{name}.json", resolve(params))
+    write_file(args.out.with_name("checked"), "params.yaml is complete and consistent\n")
 
 
 def parser() -> argparse.ArgumentParser:

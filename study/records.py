@@ -74,7 +74,7 @@ class _Experiment:
     """The files of an experiment, by their paths in the project."""
 
     def __init__(self, repository: Path, revision: str) -> None:
-        self.files = DVCFileSystem(str(repository), rev=revision)
+        self.files = DVCFileSystem(str(repository), rev=revision, subrepos=True)
         # The project may be a folder of the Git repository.
         self.folder = git("rev-parse", "--show-prefix", folder=repository).decode().strip()
 

@@ -107,7 +107,7 @@ def test_after_a_kill_of_dvc_alone_the_same_command_leaves_what_one_training_lea
     assert "goes on after step" in said
     alone = trained_alone(folder, tmp_path, "infogan-0", **changed)
     assert contents(folder / "runs" / "train" / "infogan-0") == alone
-    run("git", "checkout", ".")
+    run("git", "reset", "-q", "--hard")
 
 
 def test_a_reader_of_live_metrics_never_finds_half_a_file(run, folder):

@@ -56,7 +56,7 @@ def read_shapes(
 ) -> Float[Tensor, "*grid shape"]:
     """The SHAPES of the strokes, over all channels' mean."""
     grey = images.mean(dim=-3).flatten(0, -3).numpy()
-    shapes = torch.from_numpy(measure_shapes(grey)[list(SHAPES)].to_numpy())
+    shapes = torch.tensor(measure_shapes(grey)[list(SHAPES)].to_numpy())
     return shapes.unflatten(0, images.shape[:-3])
 
 

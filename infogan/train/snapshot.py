@@ -130,7 +130,8 @@ class Snapshots:
                 raise ValueError(f"{self.folder} is a link")
             lock = open_lock(self.folder / "lock", create=True)
             if take_lock(lock):
-                for partial in self.folder.glob(".*.partial"):  # of a process that was killed
+                # What a killed process left of one: our own name, or safetensors' while it writes.
+                for partial in (*self.folder.glob(".*.partial"), *self.folder.glob(".tmp*")):
                     partial.unlink(missing_ok=True)
                 write_file(self.folder / "identity.json", _as_text(self.identity))
                 _drop_oldest(self.folder)

@@ -156,11 +156,11 @@ def test_a_saved_classifier_loads_with_the_same_predictions(tmp_path):
 
 def test_a_missing_or_damaged_file_is_reported(tmp_path):
     path = tmp_path / "weights.safetensors"
-    with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable classifier"):
+    with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable judge"):
         load_judge(path, "digits")
     save_judge(path, untrained(), "digits")
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable classifier"):
+    with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable judge"):
         load_judge(path, "digits")
 
 
@@ -180,7 +180,7 @@ def test_a_flipped_bit_is_noticed(tmp_path, position):
 def test_weights_without_a_checksum_are_refused(tmp_path, metadata):
     path = tmp_path / "weights.safetensors"
     save_file(dict(untrained().state_dict()), path, metadata)
-    with pytest.raises(InfoGANError, match="run the classifier stage"):
+    with pytest.raises(InfoGANError, match="run the judge stage"):
         load_judge(path, "digits")
 
 
@@ -196,7 +196,7 @@ def test_weights_of_another_shape_are_refused(tmp_path, monkeypatch):
     save_judge(path, untrained(), "digits")
     smaller = replace(lookup("digits"), image_shape=(1, 28, 32))
     register(monkeypatch, "digits", smaller)
-    with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable classifier"):
+    with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable judge"):
         load_judge(path, "digits")
 
 

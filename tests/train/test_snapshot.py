@@ -563,9 +563,10 @@ def test_a_file_in_the_folders_place_is_said_and_training_goes_on(open_snapshots
     snapshots.discard()
 
 
-def test_what_a_killed_training_left_of_a_snapshot_goes_with_the_next(open_snapshots):
+@pytest.mark.parametrize("name", [".snapshot.123.partial", ".tmpA1b2C3"])
+def test_what_a_killed_training_left_of_a_snapshot_goes_with_the_next(open_snapshots, name):
     before = saved(open_snapshots)
-    left = before.folder / ".snapshot.123.partial"
+    left = before.folder / name
     left.write_bytes(b"half of a snap")
     assert open_snapshots(after=before).load().step == 7
     assert not left.exists()
