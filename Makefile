@@ -20,6 +20,7 @@ env: $(READY)
 # same one stage at a time; here the trainings and the judge's run side by side, and then the
 # evaluations.
 repro: $(READY)
+	$(RUN) python -m stages.objectives --check
 	$(DVC) repro download
 	$(RUN) python -m stages.side_by_side train judge
 	$(RUN) python -m stages.side_by_side evaluate
@@ -27,6 +28,7 @@ repro: $(READY)
 
 # The replication study: every recipe of study/experiments.yaml over its seeds, and the report.
 study: $(READY)
+	$(RUN) python -m stages.objectives --check
 	$(DVC) repro download objectives judge
 	$(RUN) python -m study run
 

@@ -16,9 +16,11 @@ from stages import run_stage, stage_parser
 
 
 def main(args: argparse.Namespace) -> None:
-    """Write `<objective>.json` for every objective there is."""
+    """Check, then write `<objective>.json` for every objective there is."""
     params = load_params(args.params)
     check_objectives(params, args.params)
+    if args.check:
+        return
     for name, resolve in OBJECTIVES.items():
         save_objective(args.out / f"{name}.json", resolve(params))
     write_file(args.out.with_name("checked"), "params.yaml is complete and consistent\n")
@@ -27,7 +29,8 @@ def main(args: argparse.Namespace) -> None:
 def parser() -> argparse.ArgumentParser:
     """The stage's options."""
     options = stage_parser("Write what each objective trains.")
-    options.add_argument("--out", type=Path, required=True, help="folder of the objectives' files")
+    options.add_argument("--out", type=Path, default=Path("runs/objectives"), help="output folder")
+    options.add_argument("--check", action="store_true", help="check the parameters and end")
     return options
 
 

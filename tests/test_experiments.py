@@ -225,6 +225,19 @@ def test_other_attributes_are_refused(tmp_path, miniature):
     assert "expected CelebA's 40" in refused("celeba", tmp_path)
 
 
+def test_every_tenth_render_of_a_persons_list_is_for_testing(tmp_path):
+    folder = tmp_path / "raw" / "faces"
+    folder.mkdir(parents=True)
+    write_faces(folder, 40)
+    prepare("faces", tmp_path / "raw", tmp_path / "data")
+    rows = [line.split(",")[1:] for line in (folder / "faces.csv").read_text().split()[1:]]
+    factors = np.array(rows, dtype=np.float32)
+    chosen = np.arange(40) % 10 == 9
+    for split, rows in (("train", factors[~chosen]), ("test", factors[chosen])):
+        loaded = load_factors(tmp_path / "data", lookup("faces"), split)
+        np.testing.assert_allclose(loaded.factors.numpy(), rows, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", ["svhn", "celeba", "chairs", "faces"])
 def test_where_no_source_is_reached_the_error_says_what_to_put_where(tmp_path, monkeypatch, name):
     register(monkeypatch, name, replace(lookup(name), sources=()))

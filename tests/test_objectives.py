@@ -1,3 +1,4 @@
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -8,6 +9,9 @@ from infogan.objectives import INFOGAN_ALONE, OBJECTIVES, check_objectives
 from infogan.params import Maps
 from infogan.train.objective import Objective as Weights
 from infogan.train.objective import load_objective, save_objective
+from stages import run_stage
+from stages.objectives import main, parser
+from tests.conftest import REPOSITORY
 
 WEIGHTS = {
     "lambda_disc": 0.3,
@@ -134,3 +138,16 @@ def test_real_images_teach_q_where_either_weight_is_positive(make_params, weight
     changes = dict(zip(("lambda_information", "lambda_consistency"), weights, strict=True))
     assert OBJECTIVES["infogan"](make_params(changes)).learns_from_real_images is learns
     assert not OBJECTIVES["gan"](make_params(changes)).learns_from_real_images
+
+
+def test_checking_writes_nothing_and_names_the_key(tmp_path, capsys, monkeypatch):
+    text = (REPOSITORY / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("seeds:\n- 0\n", "seeds: 3\n"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["objectives", "--check"])
+    with pytest.raises(SystemExit, match="1"):
+        run_stage(main, parser())
+    assert "params.yaml: seeds = 3: expected a valid list" in capsys.readouterr().err
+    (tmp_path / "params.yaml").write_text(text)
+    run_stage(main, parser())
+    assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]

@@ -469,3 +469,8 @@ def test_all_that_does_not_fit_a_data_set_is_told_at_once_with_the_presets_that_
 
 
 CHAIRS = "chairs_rotation, chairs_width"
+
+
+def test_the_committed_parameters_compute_on_one_thread_wherever_they_run(params):
+    # The bytes of several stages depend on the number of threads.
+    assert params.runtime.threads == 1

@@ -122,7 +122,9 @@ def test_the_committed_lock_file_is_that_of_the_committed_code(tmp_path):
     folder.mkdir()
     run = make_run(folder, tmp_path)
     copy_repository(folder, run)
-    run("dvc", "repro", "--dry", "--allow-missing")
+    output = run("dvc", "repro", "--dry", "--allow-missing")
+    assert "Data and pipelines are up to date." in output
+    assert stages_run(output) == set()
 
 
 def test_repro_writes_finite_metrics_of_every_objective(run):
@@ -168,8 +170,7 @@ def test_one_more_seed_trains_that_seed_alone(run):
 def test_going_back_leaves_nothing_of_a_changed_layout_and_its_new_figures(run):
     folder = Path(run("pwd").strip())
     before = (folder / "runs/train/infogan-0/weights.safetensors").read_bytes()
-    changes = ("-S", "codes.continuous=1", "-S", "objectives=[infogan,gan,cgan]")
-    run("dvc", "exp", "run", *changes)
+    run("dvc", "exp", "run", "-S", "codes.continuous=1", "-S", "objectives=[cgan]")
     assert (folder / "reports/figures/confusion_cgan.png").is_file()
     back(run)
     assert (folder / "runs/train/infogan-0/weights.safetensors").read_bytes() == before
@@ -179,9 +180,9 @@ def test_going_back_leaves_nothing_of_a_changed_layout_and_its_new_figures(run):
 
 
 def test_what_dvc_writes_for_a_small_number_is_read_as_that_number(run):
-    output = run("dvc", "exp", "run", "-S", "lambda_cont=0.00001")
-    assert "train@infogan-0" in stages_run(output)
-    assert "lambda_cont: 1e-05" in run("git", "diff", "params.yaml")
+    run("dvc", "exp", "run", "-S", "lambda_cont=0.00001", "objectives")
+    assert "lambda_cont: 1e-05" in run("git", "diff", "HEAD", "params.yaml")
+    assert json.loads(run("cat", "runs/objectives/infogan.json"))["lambda_cont"] == 0.00001
     back(run)
 
 
@@ -284,8 +285,4 @@ def test_another_experiment_of_the_paper_takes_the_place_of_the_default(run):
     found = metrics(run)
     assert set(found) == {"infogan", "judge"}
     assert "azimuth_r2" in found["judge"]
-    commit(run)
-    output = run("dvc", "exp", "run", "-S", "lambda_cont=0.3")
-    assert stages_run(output) == INFOGAN_AND_REPORT | {"objectives"}
-    changed = json.loads(run("dvc", "metrics", "diff", "--json"))
-    assert "infogan.light_change" in changed["reports/metrics.json"]
+    assert "light_change" in found["infogan"]

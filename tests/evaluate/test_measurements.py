@@ -137,7 +137,9 @@ def test_the_frechet_distance_is_that_to_training_images(make_subject):
 
 
 def test_every_measurement_draws_from_the_runs_seed(make_params, backend):
-    params = make_params({"codes.categorical": [NUM_CLASSES], "evaluate.num_samples": 100})
+    sizes = {"num_samples": 100, "refit_steps": 2, "num_trajectories": 3}
+    changes = {f"evaluate.{name}": size for name, size in sizes.items()}
+    params = make_params(changes | {"codes.categorical": [NUM_CLASSES]})
     networks = build_networks(TABLES["mnist"], params.codes, params.networks, seed=0)
     for network in networks:
         network.eval()

@@ -209,3 +209,13 @@ def test_a_file_without_some_weights_is_refused(tmp_path):
     save_file(tensors, path, {"contents": json.dumps(contents)})
     with pytest.raises(InfoGANError, match=r"decision\.bias"):
         load_judge(path, "digits")
+
+
+def test_the_judge_learns_from_maps_of_the_images():
+    images, labels = bars(48)
+    still = dict.fromkeys(("rotation", "shear", "scale", "shift"), 0.0)
+    with_maps, without = (
+        trained(images, labels, OPTIONS.model_copy(update=changes)) for changes in ({}, still)
+    )
+    weights = [judge.decision.weight for judge in (with_maps, without)]
+    assert not torch.allclose(*weights, atol=1e-3)

@@ -7,12 +7,17 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from shutil import copyfile
 
 import numpy as np
 import pytest
 import yaml
+from safetensors.numpy import load_file, save_file
 
+from infogan.base.dataset import SPLITS
 from infogan.base.errors import InfoGANError
+from infogan.base.packed import packed_contents, split_path
+from infogan.datasets import lookup
 
 TINY = {
     "num_steps": 4,
@@ -137,6 +142,47 @@ def test_the_seed_decides_what_is_drawn_and_measured_of_the_same_weights(
         run_stage("evaluate", params, *of_data, *options, folder / "runs/evaluate/gan-3")
         after = [(folder / file).read_bytes() for file in files]
         assert [b == a for b, a in zip(before, after, strict=True)] == [same, same]
+
+
+def with_split_like(packed: Path, target: Path, **labels: int) -> Path:
+    """A copy of packed digits in which all images of some splits have one label."""
+    target.mkdir()
+    for split in SPLITS:
+        arrays = load_file(split_path(packed, split))
+        if split in labels:
+            arrays["labels"] = np.full_like(arrays["labels"], labels[split])
+        contents = packed_contents(lookup("digits"), split, arrays)
+        save_file(arrays, split_path(target, split), contents)
+    return target
+
+
+def test_the_judge_learns_from_training_images_and_is_tested_on_test_images(
+    tmp_path, shared, make_params
+):
+    params = write_params(tmp_path, make_params, {"judge.num_epochs": 3})
+    found = {}
+    for split in SPLITS:
+        data = with_split_like(shared / "data", tmp_path / split, **{split: 4})
+        run_stage("judge", params, "--data", data, "--out", tmp_path / f"{split}-judge")
+        found[split] = json.loads((tmp_path / f"{split}-judge" / "metrics.json").read_text())
+    # Who has only seen 4s says 4 of everything; who has learned digits knows which 4s are none.
+    assert found["train"]["accuracy_test"] == pytest.approx(0.1, abs=0.03)
+    assert found["test"]["accuracy_test"] == pytest.approx(0.1, abs=0.06)
+    assert found["test"]["num_test"] == 360
+
+
+def test_a_training_reads_the_training_images_alone(tmp_path, pipeline, shared, make_params):
+    folder = pipeline({"objectives": ["gan"], "seeds": [3]})
+    data = tmp_path / "data"
+    data.mkdir()
+    copyfile(split_path(shared / "data", "train"), split_path(data, "train"))
+    split_path(data, "test").write_bytes(b"unread")
+    again = tmp_path / "again" / "gan-3"
+    objective = folder / "runs/objectives/gan.json"
+    options = ("--objective", objective, "--seed", "3", "--data", data, "--out", again)
+    run_stage("train", folder / "params.yaml", *options)
+    before = folder / "runs/train/gan-3/weights.safetensors"
+    assert (again / "weights.safetensors").read_bytes() == before.read_bytes()
 
 
 def test_the_test_images_are_those_that_are_counted(pipeline):
