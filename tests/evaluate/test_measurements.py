@@ -1,13 +1,15 @@
 """Which images, halves and statistics a measurement uses: data on which others would tell."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
-from infogan.base.dataset import DataSet
-from infogan.base.images import Split
-from infogan.evaluate import distance, generated, sorting
+from infogan.base.dataset import DataSet, Factor
+from infogan.base.images import FactorImages, Split
+from infogan.evaluate import distance, factor_scores, generated, information, sorting
 from infogan.evaluate.measurements import MEASUREMENTS, measure_run
 from infogan.evaluate.subject import Subject
 from infogan.judge.judge import untrained_judge
@@ -134,6 +136,54 @@ def test_the_frechet_distance_is_that_to_training_images(make_subject):
         for splits in ((same, dark), (dark, same))
     )
     assert to_same < to_dark / 10
+
+
+# Where factors are known.
+
+SIZES = replace(DATA_SET, name="sizes", class_names=(), factors=(Factor("size", 0.0, 1.0),))
+
+
+class Brightness(Corner):
+    """Q's only continuous code is the first pixel."""
+
+    def recognise(self, images: Tensor) -> Tensor:
+        unread = torch.zeros(len(images), sum(self.layout.categorical))
+        return torch.cat([unread, images[:, 0, 0, :1], torch.zeros(len(images), 1)], dim=1)
+
+
+@pytest.fixture
+def sized(make_params, backend):
+    """A subject whose test images are as bright as their factor, and whose training images not.
+
+    G lights the first pixel in one of the categories of c1.
+    """
+    codes = {"codes.categorical": [NUM_CLASSES, 3], "codes.continuous": 1}
+    params = make_params(codes | {"evaluate.num_samples": NUM_SAMPLES})
+    values = torch.linspace(0, 1, 64)[:, None]
+    images = torch.zeros(64, 1, 28, 28, dtype=torch.uint8)
+    images[:, 0, 0, 0] = (255 * values[:, 0]).round().to(torch.uint8)
+    shuffled = values[torch.randperm(64, generator=torch.Generator().manual_seed(0))]
+
+    def light(latents: Tensor) -> Tensor:
+        lit = torch.zeros(len(latents), 1, 28, 28)
+        lit[:, 0, 0, 0] = latents[:, params.codes.categorical_slice(0)][:, 0]
+        return lit
+
+    networks = HandMade(light), Brightness(params.codes)
+    splits = FactorImages(images, shuffled), FactorImages(images, values)
+    rest = (FirstRow(1), SIZES, params, 0, backend, *splits, lambda text: None)
+    return Subject(*networks, *rest)
+
+
+def test_codes_are_read_off_the_test_images(sized):
+    metrics = factor_scores.measure(sized).metrics
+    assert metrics["size_code_spearman"] == pytest.approx(1, abs=1e-3)
+
+
+def test_the_code_that_tells_most_of_a_factor_counts(sized):
+    found = information.measure(sized)
+    assert found.metrics["size_category_share"] == pytest.approx(1, abs=1e-6)
+    assert found.information["codes"][1][0] == pytest.approx(0, abs=0.05)
 
 
 def test_every_measurement_draws_from_the_runs_seed(make_params, backend):
