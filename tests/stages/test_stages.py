@@ -248,6 +248,8 @@ def test_two_seeds_give_a_spread_and_a_picture_of_both(pipeline):
     assert metrics["infogan"]["nmi_std"] == pytest.approx(np.std(values, ddof=1))
     assert "gan" not in metrics
     assert (folder / "reports" / "figures" / "seeds_infogan.png").is_file()
+    weights = [folder / "runs/train" / f"infogan-{seed}" / "weights.safetensors" for seed in (3, 5)]
+    assert weights[0].read_bytes() != weights[1].read_bytes()
 
 
 def test_the_same_seed_gives_the_same_bytes_in_every_stage(pipeline):
