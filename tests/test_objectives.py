@@ -151,3 +151,14 @@ def test_checking_writes_nothing_and_names_the_key(tmp_path, capsys, monkeypatch
     (tmp_path / "params.yaml").write_text(text)
     run_stage(main, parser())
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
+
+
+def test_the_stage_refuses_an_objective_that_there_is_not(tmp_path, capsys, monkeypatch):
+    text = (REPOSITORY / "params.yaml").read_text()
+    (tmp_path / "params.yaml").write_text(text.replace("- gan\n", "- wgan\n"))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["objectives"])
+    with pytest.raises(SystemExit, match="1"):
+        run_stage(main, parser())
+    assert "'wgan']: expected some of infogan, gan, cgan" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

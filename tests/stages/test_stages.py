@@ -169,6 +169,7 @@ def test_the_judge_learns_from_training_images_and_is_tested_on_test_images(
     assert found["train"]["accuracy_test"] == pytest.approx(0.1, abs=0.03)
     assert found["test"]["accuracy_test"] == pytest.approx(0.1, abs=0.06)
     assert found["test"]["num_test"] == 360
+    assert found["test"]["frechet_floor"] > 1e-3  # of test from training images: no distance is 0
 
 
 def test_a_training_reads_the_training_images_alone(tmp_path, pipeline, shared, make_params):
@@ -183,6 +184,17 @@ def test_a_training_reads_the_training_images_alone(tmp_path, pipeline, shared, 
     run_stage("train", folder / "params.yaml", *options)
     before = folder / "runs/train/gan-3/weights.safetensors"
     assert (again / "weights.safetensors").read_bytes() == before.read_bytes()
+
+
+def test_the_report_shows_real_test_images(pipeline, shared, tmp_path):
+    folder = pipeline({"objectives": ["gan"], "seeds": [3]})
+    data = tmp_path / "data"
+    data.mkdir()
+    copyfile(split_path(shared / "data", "test"), split_path(data, "test"))
+    options = ("--runs", folder / "runs", "--data", data, "--out", tmp_path / "again")
+    run_stage("report", folder / "params.yaml", *options)
+    before = folder / "reports" / "figures" / "samples.png"
+    assert (tmp_path / "again" / "figures" / "samples.png").read_bytes() == before.read_bytes()
 
 
 def test_the_test_images_are_those_that_are_counted(pipeline):
