@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from infogan.base.dataset import DataSet, Factor
 from infogan.base.images import FactorImages, Split
-from infogan.evaluate import distance, factor_scores, generated, information, sorting
+from infogan.evaluate import bounds, distance, factor_scores, generated, information, sorting
 from infogan.evaluate.measurements import MEASUREMENTS, measure_run
 from infogan.evaluate.subject import Subject
 from infogan.judge.judge import untrained_judge
@@ -136,6 +136,28 @@ def test_the_frechet_distance_is_that_to_training_images(make_subject):
         for splits in ((same, dark), (dark, same))
     )
     assert to_same < to_dark / 10
+
+
+def test_the_refitted_bounds_are_those_of_another_q_with_a_std_of_its_own(make_params, backend):
+    layout = {"codes.categorical": [NUM_CLASSES], "codes.continuous": 1}
+    std = {"codes.continuous_std": "fixed", "networks.width": 0.2}
+    steps = {"evaluate.refit_steps": 150, "evaluate.num_samples": NUM_SAMPLES}
+    params = make_params(layout | std | steps)
+
+    def draw(latents: Tensor) -> Tensor:
+        """The category as a bright quarter of the left half, the code as the right half's grey."""
+        shown = latents[:, params.codes.categorical_slice(0)]
+        left = shown.repeat_interleave(7, dim=1)[:, None, :, None].expand(-1, 1, 28, 14)
+        right = (latents[:, -1] + 1).view(-1, 1, 1, 1).expand(-1, 1, 28, 14) / 2
+        return torch.cat([left, right], dim=3)
+
+    discriminator = build_networks(TABLES["mnist"], params.codes, params.networks, seed=0)[1]
+    rest = (FirstRow(1), DATA_SET, params, 0, backend, split(80), split(48), lambda text: None)
+    metrics = bounds.measure(Subject(HandMade(draw), discriminator.eval(), *rest)).metrics
+    assert metrics["bound_cat_nats"] < 0.2
+    assert metrics["bound_cat_refit_nats"] > 0.6
+    # With a std of 1 no Q could say more than -0.226 nats.
+    assert metrics["bound_cont_refit_nats"] > 0.2
 
 
 # Where factors are known.
