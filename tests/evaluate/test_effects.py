@@ -474,3 +474,13 @@ def test_digit_kept_is_the_share_of_images_with_the_digit_of_the_middle():
     # Of the values beyond 1, -2 and -1.5 keep the digit and 1.5 and 2 change it.
     assert result.scores["digit_kept"] == 1
     assert result.scores["digit_kept_extrapolated"] == 0.5
+
+
+def test_what_a_code_explains_is_told_within_a_digit():
+    def draw(latents: Tensor) -> Tensor:
+        widen, lean = latents[:, LAYOUT.continuous_slice].T
+        digit = latents[:, LAYOUT.categorical_slice(0)].argmax(dim=1)
+        return draw_bar(-0.05 * lean, 3 + 0.6 * digit + 0.4 * widen)
+
+    # Digits differ in width by far more than the code changes it.
+    assert drawn(draw, num_trajectories=40).scores["width_share"] > 0.8

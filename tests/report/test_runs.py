@@ -2,7 +2,8 @@ import pytest
 
 from infogan.base.errors import InfoGANError
 from infogan.base.files import write_file
-from infogan.report.runs import read_run
+from infogan.report.runs import all_metrics, read_run
+from tests.report.test_text import make_drawable_run
 
 
 @pytest.mark.parametrize("steps", [(1, 2, 2, 3), (1, 2, 4, 3), (1, 2, 3, 1, 2, 3)])
@@ -17,3 +18,11 @@ def test_a_log_that_two_trainings_wrote_is_named_with_its_cure(tmp_path, steps):
         f"{log}: the log of run gan-4 has steps twice or out of order; run dvc repro --force "
         "--single-item train@gan-4, then dvc repro"
     )
+
+
+def test_a_runs_metrics_say_when_its_bound_and_losses_settled():
+    run = make_drawable_run("infogan", 3)
+    [(key, metrics)] = all_metrics([run]).items()
+    assert key == ("infogan", 3)
+    assert metrics["accuracy_matched"] == 0.875
+    assert metrics["settling_ratio"] > 0
