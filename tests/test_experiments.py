@@ -71,11 +71,17 @@ def pack(name, folder):
     prepare(name, folder / "raw", folder / "data")
 
 
+# One preset of each experiment: the others differ in weights and rates alone.
+KINDS = [
+    name for name in PRESETS if name not in ("faces_elevation", "faces_lighting", "chairs_width")
+]
+
+
 @pytest.mark.parametrize(
     ("preset", "dataset"),
-    [(preset, load_preset(preset).dataset) for preset in PRESETS] + list(OTHER_DATA.items()),
+    [(preset, load_preset(preset).dataset) for preset in KINDS] + list(OTHER_DATA.items()),
 )
-def test_every_preset_reaches_the_report(tmp_path, monkeypatch, miniature, preset, dataset):
+def test_every_kind_of_preset_reaches_the_report(tmp_path, monkeypatch, miniature, preset, dataset):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     params = small_params(tmp_path, preset, dataset)
     pack(dataset, tmp_path)

@@ -29,6 +29,9 @@ def test_an_interrupted_make_ends_when_what_it_runs_has_ended(tmp_path):
     program.parent.mkdir(parents=True)
     program.write_text(DVC)
     program.chmod(0o755)
+    checks = program.with_name("python")  # params.yaml, before DVC runs
+    checks.write_text("#!/bin/sh\n")
+    checks.chmod(0o755)
     (tmp_path / ".venv" / ".ready").touch()
     make = subprocess.Popen(
         ["make", "repro"],

@@ -15,9 +15,7 @@ import pytest
 import yaml
 
 from tests.imports import ROOT
-from tests.miniatures import write_faces
 from tests.stages.test_stages import TINY, leaves
-from tests.test_experiments import small_params
 
 Run = Callable[..., str]
 
@@ -225,22 +223,6 @@ def test_no_parameter_reaches_a_command_or_a_path_before_it_is_checked(run, data
     back(run)
 
 
-def test_a_queued_experiment_runs_and_leaves_the_workspace_alone(run):
-    run("dvc", "exp", "run", "--queue", "-n", "queued", "-S", "lambda_cont=0.5")
-    start_queue(run)
-    for _ in range(240):
-        status = run("dvc", "queue", "status")
-        if "Success" in status or "Failed" in status:
-            break
-        time.sleep(1)
-    assert "Success" in status, status + run("dvc", "queue", "logs", "queued")
-    assert run("git", "status", "--porcelain") == ""
-    changed = json.loads(run("dvc", "metrics", "diff", "--json", "HEAD", "queued"))
-    names = set(changed["reports/metrics.json"])
-    assert "infogan.bound_cont_nats" in names
-    assert {name.split(".")[0] for name in names} == {"infogan"}
-
-
 def test_the_study_runs_its_recipes_and_keeps_their_records(run):
     run("python", "-c", STUDY)
     commit(run)
@@ -273,16 +255,3 @@ Path("study/experiments.yaml").write_text(
     "few: {about: fewer noise dimensions, set: {codes.noise: 3}, seeds: [0]}"
 )
 """
-
-
-def test_another_experiment_of_the_paper_takes_the_place_of_the_default(run):
-    folder = Path(run("pwd").strip())
-    (folder / "data" / "raw" / "faces").mkdir(parents=True)
-    write_faces(folder / "data" / "raw" / "faces")
-    params = small_params(folder, "faces_azimuth", "faces")
-    assert params == folder / "params.yaml"
-    run("dvc", "repro")
-    found = metrics(run)
-    assert set(found) == {"infogan", "judge"}
-    assert "azimuth_r2" in found["judge"]
-    assert "light_change" in found["infogan"]
