@@ -104,7 +104,10 @@ def _copy(experiment: Experiment, done: _Experiment, target: Path) -> bool:
 
     def grid(code: str) -> Grid:
         name = f"runs/traverse/{run}/{code}.npy"
-        return parse_array(done.read(name), name)
+        try:
+            return parse_array(done.read(name), name)
+        except ValueError as error:
+            raise InfoGANError(f"experiment {experiment.name}: {error}") from error
 
     images = _picture(experiment, measurements, grid)
     curves = done.read("reports/curves.csv")

@@ -249,6 +249,21 @@ def test_an_experiment_whose_objects_are_gone_counts_as_not_done(run):
     assert record.read_bytes() == before
 
 
+def test_a_traversal_that_was_changed_in_the_cache_is_no_record(run):
+    folder = Path(run("pwd").strip())
+    record = folder / "reports" / "study" / "few-0" / "record.json"
+    record.unlink()
+    for file in (folder / ".dvc" / "cache" / "files").rglob("*"):
+        if file.is_file() and (contents := file.read_bytes()).startswith(b"\x93NUMPY"):
+            file.chmod(0o644)
+            file.write_bytes(contents[:-1] + bytes([contents[-1] ^ 1]))
+    output = run("python", "-m", "study", "collect", "few", fails=True)
+    assert output.startswith(
+        "error: experiment few-0: runs/traverse/infogan-0/c1.npy: its checksum"
+    )
+    assert not record.exists()
+
+
 STUDY = """
 from pathlib import Path
 Path("study/experiments.yaml").write_text(

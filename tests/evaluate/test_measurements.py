@@ -217,11 +217,13 @@ def test_every_measurement_draws_from_the_runs_seed(make_params, backend):
         network.eval()
     judge = untrained_judge(DATA_SET).eval()
 
-    def measured(seed: int) -> dict[str, float]:
+    def measured(seed: int, params=params) -> dict[str, float]:
         rest = (params, seed, backend, split(80), split(48), lambda text: None)
         return measure_run(Subject(*networks, judge, DATA_SET, *rest))["metrics"]
 
     first, again, other = measured(0), measured(0), measured(1)
+    more = make_params(changes | {"codes.categorical": [4], "evaluate.num_trajectories": 4})
+    assert measured(0, more)["luminance_share"] != first["luminance_share"]
     assert first == again
     drawn = ("bound_cat_nats", "bound_cont_fitted_nats", "bound_cat_refit_nats")
     for name in (*drawn, "luminance_share", "frechet_classifier"):
