@@ -59,10 +59,6 @@ def objective_of(
     )
 
 
-def frozen_copy(module):
-    return {key: value.clone() for key, value in module.state_dict().items()}
-
-
 def weights(module):
     """All parameters as one vector."""
     return torch.cat([parameter.detach().flatten() for parameter in module.parameters()])
