@@ -61,13 +61,12 @@ def refit_recognition(
     """
     layout = with_learned_std(params.codes)
     refitted = copy.deepcopy(discriminator).to(backend.device).train()
-    weights = MasterWeights(
-        refitted, backend.precision, partial(torch.optim.Adam, lr=1e-3, betas=(0.9, 0.999))
-    )
+    adam = partial(torch.optim.Adam, lr=1e-3, betas=(0.9, 0.999), fused=True)
+    weights = MasterWeights(refitted, backend.precision, adam)
     for step in range(num_steps):
         weights.optimizer.param_groups[0]["lr"] = 1e-3 * (1 - step / num_steps)
         latents = sample(layout, REFIT_BATCH_SIZE, rng)
-        with torch.no_grad():
+        with torch.no_grad(), backend.autocast():
             images = generator(latents).to(backend.precision)
         q = refitted.read(refitted.trunk(images))
         categorical, continuous = bounds(layout, latents, q)

@@ -1,12 +1,13 @@
 """Pictures of the same latents in the course of a training."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
 from infogan.base.images import unscale
 from infogan.method.networks import Generator
-from infogan.method.runtime import Backend
 from infogan.method.traversal import categorical_traversal, continuous_traversal
 from infogan.params import Params
 
@@ -25,11 +26,11 @@ class Camera:
     def __init__(
         self,
         params: Params,
-        backend: Backend,
+        device: torch.device,
         value_range: tuple[float, float],
         rng: torch.Generator,
     ) -> None:
-        self.backend, self.value_range = backend, value_range
+        self.device, self.value_range = device, value_range
         layout = params.codes
         self.steps = film_steps(params.num_steps, params.training.film_frames)
         if layout.categorical:
@@ -39,14 +40,14 @@ class Camera:
             self.latents = continuous_traversal(layout, 0, values, self.ROWS, rng)
         self.frames: list[UInt8[Tensor, "row column channel height width"]] = []
 
+    def film(self, step: int, show: Callable[[], Generator]) -> None:
+        """Take a picture of the generator that `show` gives, if one is due after this step."""
+        if step in self.steps and len(self.frames) <= self.steps.index(step):
+            self._take(show().eval())
+
     @torch.no_grad()
-    def film(self, step: int, generator: Generator) -> None:
-        """Take a picture if one is due, with batch norm on its running statistics."""
-        if step not in self.steps or len(self.frames) > self.steps.index(step):
-            return
-        generator.eval()
-        latents = self.latents.flatten(0, 1).to(self.backend.device, self.backend.precision)
-        images = generator(latents).float().cpu()
-        generator.train()
+    def _take(self, generator: Generator) -> None:
+        latents = self.latents.flatten(0, 1).to(self.device)
+        images = generator(latents).cpu()
         frame = unscale(images.contiguous(), self.value_range)
         self.frames.append(frame.unflatten(0, self.latents.shape[:2]))

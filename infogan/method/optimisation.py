@@ -1,23 +1,64 @@
 """Float32 weights and their optimiser, for a network that computes in a lower precision."""
 
 from collections.abc import Callable, Iterable
+from copy import deepcopy
+from typing import Generic, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+Network = TypeVar("Network", bound=nn.Module)
 MakeOptimizer = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
 
 
-class MasterWeights:
+class Average:
+    """The exponential moving average of float tensors over the updates of a training.
+
+    The n-th update keeps min(decay, (1 + n) / (10 + n)) of the past, so that the initial values
+    are soon forgotten.
+    """
+
+    def __init__(self, live: list[Tensor], decay: float) -> None:
+        self.live, self.decay = live, decay
+        self.values = [tensor.detach().clone() for tensor in live]
+        self.updates = 0
+
+    def update(self) -> None:
+        """Take in the tensors as they are now."""
+        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
+        get_ema_multi_avg_fn(decay)(self.values, self.live, self.updates)
+        self.updates += 1
+
+    def state(self) -> dict[str, Tensor]:
+        """All that later updates depend on."""
+        values = {f"average.{index}": value for index, value in enumerate(self.values)}
+        return values | {"average.updates": torch.tensor(self.updates)}
+
+    def load_state(self, tensors: dict[str, Tensor]) -> None:
+        """Take up a `state` again."""
+        for index, value in enumerate(self.values):
+            value.copy_(tensors[f"average.{index}"])
+        self.updates = int(tensors["average.updates"])
+
+
+class MasterWeights(Generic[Network]):
     """The float32 weights of a network whose own are their copies, rounded to `precision`.
 
     An update too small for bfloat16 is kept here until it shows in the copy. Copies are made once
     per update, where `torch.autocast` makes them at every pass. Batch norm is not rounded.
+
+    With an `average_decay` above 0 their average, and that of the batch statistics, is kept beside
+    them (see `Average`). No step depends on it; it is what `restore` leaves in the network.
     """
 
     def __init__(
-        self, network: nn.Module, precision: torch.dtype, make_optimizer: MakeOptimizer
+        self,
+        network: Network,
+        precision: torch.dtype,
+        make_optimizer: MakeOptimizer,
+        average_decay: float = 0.0,
     ) -> None:
         self.network = network
         self.copies: list[Tensor] = list(network.parameters())
@@ -31,6 +72,9 @@ class MasterWeights:
             for copy, master in zip(self.copies, masters, strict=True)
         ]
         self.optimizer = make_optimizer(self.masters)
+        statistics = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+        averaged = [*self.masters, *statistics]
+        self.average = Average(averaged, average_decay) if average_decay else None
 
     def descend(self, loss: Float[Tensor, ""]) -> None:
         """One step of the optimiser down the gradient of `loss`."""
@@ -46,15 +90,17 @@ class MasterWeights:
                 master.grad.copy_(copy.grad)
         self.optimizer.step()
         self._round()
+        if self.average is not None:
+            self.average.update()
 
     def state(self) -> dict[str, Tensor]:
-        """All that later steps depend on: weights, batch statistics and the optimiser's moments."""
+        """Weights, batch statistics, the optimiser's moments and the average, if there is one."""
         tensors = {f"buffer.{name}": buffer for name, buffer in self.network.named_buffers()}
         for index, master in enumerate(self.masters):
             tensors[f"weight.{index}"] = master.detach()
             for name, value in self.optimizer.state[master].items():
                 tensors[f"moment.{index}.{name}"] = value
-        return tensors
+        return tensors if self.average is None else tensors | self.average.state()
 
     @torch.no_grad()
     def load_state(self, tensors: dict[str, Tensor]) -> None:
@@ -72,14 +118,31 @@ class MasterWeights:
                 if name.startswith(prefix)
             }
         self._round()
+        if self.average is not None:
+            self.average.load_state(tensors)
 
     @torch.no_grad()
     def restore(self) -> None:
-        """Give the network its float32 weights; no step can follow."""
+        """Give the network its float32 weights, the averaged ones if there are; no step follows."""
         self.network.float()
-        for parameter, master in zip(self.network.parameters(), self.masters, strict=True):
-            if parameter is not master:
-                parameter.copy_(master)
+        self._fill(self.network)
+
+    @torch.no_grad()
+    def portrait(self) -> Network:
+        """A copy of the network as `restore` would leave it now."""
+        network = deepcopy(self.network).float()
+        self._fill(network)
+        return network
+
+    def _fill(self, network: Network) -> None:
+        weights: list[Tensor] = [*network.parameters()]
+        sources = self.masters
+        if self.average is not None:
+            weights += [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+            sources = self.average.values
+        for weight, source in zip(weights, sources, strict=True):
+            if weight is not source:
+                weight.copy_(source)
 
     def _rounded(self) -> list[tuple[Tensor, Tensor]]:
         pairs = zip(self.copies, self.masters, strict=True)

@@ -70,16 +70,16 @@ def train(
     )
     rng = random_stream(seed, "latents", backend.device)
     progress = Progress(log, params)
-    camera = Camera(params, backend, data_set.value_range, random_stream(seed, "film"))
+    camera = Camera(params, backend.device, data_set.value_range, random_stream(seed, "film"))
     if snapshots is not None and (snapshot := snapshots.load()) is not None:
         resume(snapshot, players, rng, progress, camera)
-    camera.film(progress.step, players.generator)
+    camera.film(progress.step, players.generator_weights.portrait)
 
     for indices in islice(batches, progress.step, params.num_steps):
         real_images = scale(images[indices], data_set.value_range)
         real_labels = None if labels is None else labels[indices]
         progress.add(train_step(players, game, real_images, rng, real_labels))
-        camera.film(progress.step, players.generator)
+        camera.film(progress.step, players.generator_weights.portrait)
         if snapshots is not None:
             snapshots.after_step(partial(take_snapshot, players, rng, progress, camera))
 

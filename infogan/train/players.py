@@ -9,7 +9,7 @@ from torch import Tensor
 from infogan.base.errors import InfoGANError
 from infogan.base.randomness import derive_seed
 from infogan.method.networks import Discriminator, Generator, Table, build_networks
-from infogan.method.optimisation import MasterWeights
+from infogan.method.optimisation import MasterWeights, Network
 from infogan.method.runtime import Backend
 from infogan.params import Params, Training
 
@@ -20,8 +20,8 @@ class Players:
 
     generator: Generator
     discriminator: Discriminator
-    generator_weights: MasterWeights
-    discriminator_weights: MasterWeights
+    generator_weights: MasterWeights[Generator]
+    discriminator_weights: MasterWeights[Discriminator]
 
     def state(self) -> dict[str, Tensor]:
         """All that the next step depends on, besides the random streams."""
@@ -32,7 +32,7 @@ class Players:
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Take up a `state` again."""
         for name in ("generator", "discriminator"):
-            weights: MasterWeights = getattr(self, f"{name}_weights")
+            weights: MasterWeights[torch.nn.Module] = getattr(self, f"{name}_weights")
             prefix = f"{name}."
             weights.load_state(
                 {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}
@@ -77,11 +77,12 @@ def make_players(
 
 
 def _with_adam(
-    network: torch.nn.Module, lr: float, training: Training, backend: Backend
-) -> MasterWeights:
+    network: Network, lr: float, training: Training, backend: Backend
+) -> MasterWeights[Network]:
     betas = (training.adam_beta1, training.adam_beta2)
     return MasterWeights(
         network,
         backend.precision,
         partial(torch.optim.Adam, lr=lr, betas=betas, fused=True),
+        training.average_decay,
     )

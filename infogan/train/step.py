@@ -76,25 +76,30 @@ def train_step(
     latents = game.sample_latents(rng)
     with torch.set_grad_enabled(not fresh_latents):
         fake_images = generator(latents.to(precision))
-    # Release: real and fake images pass apart, each normalised by its own batch statistics.
-    real_features = discriminator.trunk(real_images)
+    groups = [real_images, fake_images.detach()]
+    maps_of_fakes = objective.categories_from_maps and bool(layout.categorical)
+    maps_of_reals = objective.learns_from_real_images and bool(layout.categorical)
+    if maps_of_fakes:
+        groups.append(game.map(fake_images.detach(), rng))
+    if maps_of_reals:
+        groups.append(game.map(real_images, rng))
+    # Release: real and fake images are normalised apart, each by its own batch statistics.
+    real_features, fake_features, *mapped_features = discriminator.features(*groups)
     real_logits = discriminator.decide(real_features, real_labels)
-    fake_features = discriminator.trunk(fake_images.detach())
     fake_logits = discriminator.decide(fake_features, game.labels_of(latents))
     # Release: D's optimiser maximises L_I, too, through the trunk; in Eq. 6, Q's head alone does.
     read = discriminator.read if objective.trunk_learns_bound else discriminator.read_detached
     categorical, continuous = bounds(layout, latents, read(fake_features))
     learned = categorical
-    if objective.categories_from_maps and layout.categorical:
-        # Deviation: a category that a small map T could change is not to be one. What Q can tell
-        # of c from T(x) is no more than what x tells: Eq. 5 still is a lower bound.
-        mapped_features = discriminator.trunk(game.map(fake_images.detach(), rng))
-        learned, _ = bounds(layout, latents, read(mapped_features))
+    if maps_of_fakes:
+        # Deviation: a category that a small map T could change is not to be one. It stays the
+        # paper's bound: E log Q(c | T(x)) + H(c) <= I(c; T(x)) <= I(c; x).
+        learned, _ = bounds(layout, latents, read(mapped_features[0]))
     adversarial_loss = discriminator_loss(real_logits, fake_logits)
     bound = objective.lambda_disc * learned + objective.lambda_cont * continuous
     loss = adversarial_loss - bound
-    if objective.learns_from_real_images and layout.categorical:
-        loss = loss + real_image_loss(discriminator, game, real_images, real_features, rng)
+    if maps_of_reals:
+        loss = loss + real_image_loss(discriminator, objective, real_features, mapped_features[-1])
     players.discriminator_weights.descend(loss)
 
     # Teach G to pass for real, and to make images from which Q can read the codes.
@@ -120,21 +125,19 @@ def train_step(
 
 def real_image_loss(
     discriminator: Discriminator,
-    game: Game,
-    real_images: Float[Tensor, "batch channel height width"],
+    objective: Objective,
     features: Float[Tensor, "batch feature"],
-    rng: torch.Generator,
+    mapped_features: Float[Tensor, "batch feature"],
 ) -> Float[Tensor, ""]:
-    """Deviation: Q also learns from real images, of which it is otherwise told nothing.
+    """Extension: Q also learns from real images, of which it is otherwise told nothing.
 
     It is to sort them into equally large categories without doubt, and to sort an image and its
-    small map alike; `features` are the trunk's of `real_images`.
+    small map alike; the trunk's features of both are given.
     """
-    mapped_features = discriminator.trunk(game.map(real_images, rng))
     logits = discriminator.read(features).logits
     mapped_logits = discriminator.read(mapped_features).logits
     loss = torch.zeros((), device=features.device)
     for code, mapped_code in zip(logits, mapped_logits, strict=True):
-        loss = loss + game.objective.lambda_consistency * inconsistency(code, mapped_code)
-        loss = loss - game.objective.lambda_information * information(code)
+        loss = loss + objective.lambda_consistency * inconsistency(code, mapped_code)
+        loss = loss - objective.lambda_information * information(code)
     return loss
