@@ -29,6 +29,8 @@ SMALL = {
     "num_steps": 2,
     "networks.width": 0.05,
     "training.batch_size": 8,
+    "training.held_out_images": 0,
+    "training.average_decay": 0.0,
     "training.log_every": 1,
     "codes.noise": 6,
     "codes.categorical": [5, 3],

@@ -9,11 +9,10 @@ from infogan.base.errors import InfoGANError
 from infogan.params import Networks, load_params
 from stages.preset import flat
 from tests.conftest import REPOSITORY, load_preset
-from tests.layouts import code_layout
 
 ORIGINAL = (REPOSITORY / "params.yaml").read_text()
 PRESETS = sorted(path.stem for path in (REPOSITORY / "presets").iterdir())
-OURS = ("demo", "fashion_mnist")
+OURS = ("demo", "fashion_mnist", "real_images")
 
 
 def edited(key, line):
@@ -74,23 +73,29 @@ def refusal(load, tmp_path):
 
 def test_the_repositorys_file_loads_with_the_papers_mnist_codes(params):
     assert params.dataset == "mnist"
-    assert params.codes == code_layout(noise=62, categorical=(10,), continuous=2)
+    assert (params.codes.noise, params.codes.categorical, params.codes.continuous) == (62, (10,), 2)
     assert params.codes.latent_dim == 74
-    assert params.lambda_disc == 1.0
+    assert (params.lambda_disc, params.lambda_cont) == (1.0, 1.0)
     assert (params.training.discriminator_lr, params.training.generator_lr) == (2e-4, 1e-3)
 
 
-@pytest.mark.parametrize("name", ["paper", "release"])
-def test_a_preset_of_mnist_keeps_the_papers_lambdas(name):
-    preset = load_preset(name)
-    assert (preset.lambda_disc, preset.lambda_cont) == (1.0, 1.0)
+def test_the_default_is_the_releases_settings_with_two_additions(params):
+    differs = {"num_steps", "categories_from_maps", "training.average_decay"}
+    ours, release = (flat(one.model_dump(mode="json")) for one in (params, load_preset("release")))
+    assert {key for key, value in ours.items() if value != release[key]} <= differs
 
 
 @pytest.mark.parametrize("name", [name for name in PRESETS if name not in OURS])
 def test_a_preset_of_the_papers_has_none_of_our_additions(name):
     preset = load_preset(name)
+    assert not preset.categories_from_maps
     assert (preset.lambda_information, preset.lambda_consistency) == (0.0, 0.0)
     assert preset.training.fresh_latents
+
+
+def test_the_presets_of_the_mnist_experiments_average_no_weights():
+    for name in ("paper", "release", "fig1"):
+        assert load_preset(name).training.average_decay == 0
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -104,7 +109,7 @@ def test_a_preset_says_what_differs_from_the_repositorys_file_and_no_more(params
 def test_network_options_are_the_sections_values(load):
     text = changed("networks.width", 0.25)
     assert load(text).networks == Networks(
-        width=0.25, leaky_slope=0.1, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1
+        width=0.25, leaky_slope=0.01, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1
     )
 
 
@@ -127,7 +132,7 @@ def test_categorical_codes_may_be_none_or_many(load, value):
 
 
 def test_continuous_codes_may_be_none(load):
-    assert load(changed("codes.continuous", 0)).codes == code_layout(62, (10,), 0)
+    assert load(changed("codes.continuous", 0)).codes.latent_dim == 72
 
 
 def test_weights_of_the_bound_may_be_zero(load):

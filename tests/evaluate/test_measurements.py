@@ -211,6 +211,7 @@ def test_the_code_that_tells_most_of_a_factor_counts(sized):
 def test_every_measurement_draws_from_the_runs_seed(make_params, backend):
     sizes = {"num_samples": 100, "refit_steps": 2, "num_trajectories": 3}
     changes = {f"evaluate.{name}": size for name, size in sizes.items()}
+    changes["networks.init_std"] = 0.2
     params = make_params(changes | {"codes.categorical": [NUM_CLASSES]})
     networks = build_networks(TABLES["mnist"], params.codes, params.networks, seed=0)
     for network in networks:

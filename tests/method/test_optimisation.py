@@ -193,10 +193,10 @@ def test_what_a_loss_does_not_reach_stays_where_it_is(build, precision):
 @pytest.mark.parametrize("keep", [copy.deepcopy, as_from_a_file], ids=["in memory", "in a file"])
 @pytest.mark.parametrize("num_steps", [0, 3])
 def test_later_steps_from_a_loaded_state_are_bitwise_the_same(build, precision, keep, num_steps):
-    first = MasterWeights(build(), precision, ADAM)
+    first = MasterWeights(build(), precision, ADAM, average_decay=0.9)
     descend(first, range(num_steps))
     state = keep(first.state())
-    again = MasterWeights(build(seed=1), precision, ADAM)
+    again = MasterWeights(build(seed=1), precision, ADAM, average_decay=0.9)
     descend(again, [7])
     again.load_state(state)
     assert same(again.state(), first.state())
@@ -252,3 +252,42 @@ def test_the_state_of_another_network_is_refused(ours, theirs):
     with pytest.raises(RuntimeError, match="same layers"):
         weights.load_state(others.state())
     assert same(weights.state(), before)
+
+
+# Averages.
+
+
+def floats(network):
+    """Weights and batch statistics by name, in float32."""
+    return {k: v.detach().float() for k, v in network.state_dict().items() if v.is_floating_point()}
+
+
+@every_precision
+def test_the_average_is_the_moving_average_of_weights_and_statistics(build, precision):
+    plain = MasterWeights(build(), precision, ADAM)
+    averaged = MasterWeights(build(), precision, ADAM, average_decay=0.4)
+    expected = floats(copy.deepcopy(plain).portrait())
+    for step in range(12):
+        descend(plain, [step])
+        descend(averaged, [step])
+        decay = min(0.4, (1 + step) / (10 + step))
+        for name, value in floats(plain.portrait()).items():
+            expected[name] = decay * expected[name] + (1 - decay) * value
+    # What trains is the same to the bit.
+    assert same(dict(plain.network.state_dict()), dict(averaged.network.state_dict()))
+    shown = floats(averaged.portrait())
+    averaged.restore()
+    assert same(shown, floats(averaged.network))
+    for name, value in shown.items():
+        assert torch.allclose(value, expected[name], atol=1e-6), name
+    assert not same(shown, floats(plain.portrait()))
+
+
+@every_precision
+def test_a_portrait_without_an_average_is_what_restore_leaves(build, precision):
+    weights = MasterWeights(build(), precision, ADAM)
+    descend(weights, range(3))
+    portrait = weights.portrait()
+    weights.restore()
+    assert portrait is not weights.network
+    assert same(portrait.state_dict(), weights.network.state_dict())

@@ -107,9 +107,9 @@ def test_the_description_says_what_decides_the_networks(path, make_params):
         "codes.noise": 6,
         "codes.categorical": [5, 3],
         "codes.continuous": 2,
-        "codes.continuous_std": "learned",
+        "codes.continuous_std": "fixed",
         "networks.width": 0.05,
-        "networks.leaky_slope": 0.1,
+        "networks.leaky_slope": 0.01,
         "networks.norm_eps": 1e-5,
     }
     with safe_open(path, framework="pt") as file:
@@ -125,7 +125,7 @@ def test_the_description_says_what_decides_the_networks(path, make_params):
         ("codes.categorical", [3, 5], "[5, 3]"),
         ("codes.continuous", 0, "2"),
         ("networks.width", 0.1, "0.05"),
-        ("networks.leaky_slope", 0.01, "0.1"),
+        ("networks.leaky_slope", 0.1, "0.01"),
         ("networks.norm_eps", 1e-3, "1e-05"),
     ],
 )
