@@ -167,8 +167,12 @@ class Traverse(_Section):
 
 
 class Judging(_Section):
-    """The independent judge's training; the last four limit its random affine maps."""
+    """The independent judge's training; the last four limit its random affine maps.
 
+    `weights` is the file of a judge that is taken in place of training one, or empty.
+    """
+
+    weights: str
     num_epochs: PositiveCount
     batch_size: Annotated[int, Field(ge=2, le=10**6)]
     lr: Positive

@@ -18,7 +18,7 @@ from infogan.base.packed import load_factors, load_split
 from infogan.datasets import lookup
 from infogan.judge.classifier import classify, train_classifier
 from infogan.judge.frechet import frechet_distance
-from infogan.judge.judge import Judge, Log, penultimate_features, save_judge
+from infogan.judge.judge import Judge, Log, load_judge, penultimate_features, save_judge
 from infogan.judge.regressor import read_factors, reading_r2, train_regressor
 from infogan.method.networks import count_parameters
 from infogan.method.runtime import resolve
@@ -65,7 +65,7 @@ def _train_on_classes(
     """A classifier, its accuracy, and the images of both splits."""
     train, test = (load_split(folder, data_set, split) for split in SPLITS)
     backend = resolve(params.runtime)
-    judge = train_classifier(*train, data_set, params.judge, backend, log)
+    judge = _given(params) or train_classifier(*train, data_set, params.judge, backend, log)
     predictions = classify(judge, scale(test.images, data_set.value_range))
     accuracy = (predictions == test.labels).double().mean().item()
     return judge, {"accuracy_test": accuracy}, {"train": train.images, "test": test.images}
@@ -77,7 +77,7 @@ def _train_on_factors(
     """A regressor of factors, its R2 for each, and the images of both splits."""
     train, test = (load_factors(folder, data_set, split) for split in SPLITS)
     backend = resolve(params.runtime)
-    judge = train_regressor(*train, data_set, params.judge, backend, log)
+    judge = _given(params) or train_regressor(*train, data_set, params.judge, backend, log)
     read = read_factors(judge, data_set.factors, scale(test.images, data_set.value_range))
     scores = reading_r2(read, test.factors, data_set.factors)
     metrics = {
@@ -85,6 +85,12 @@ def _train_on_factors(
         for factor, score in zip(data_set.factors, scores, strict=True)
     }
     return judge, metrics, {"train": train.images, "test": test.images}
+
+
+def _given(params: Params) -> Judge | None:
+    """The judge that the parameters name, in place of training one."""
+    weights = params.judge.weights
+    return load_judge(Path(weights), params.dataset) if weights else None
 
 
 def parser() -> argparse.ArgumentParser:

@@ -86,8 +86,8 @@ def trajectory_effects(
 
     `digit_kept`: the share of images in which the judge sees the digit that it sees at the
     middle value of the same trajectory, over abs(c) <= 1; `digit_kept_extrapolated` beyond it.
-    `warp_residual` is what `affine_residual` leaves of the change from -1 to 1, on average over
-    the codes.
+    `beyond_affine`: what `affine_residual` leaves of the change from -1 to 1, as a share of the
+    squared difference between images of two trajectories, on average over the codes.
     """
     measured, kept, strata, residuals = [], [], [], []
     low, high = np.abs(values + 1).argmin(), np.abs(values - 1).argmin()
@@ -99,14 +99,16 @@ def trajectory_effects(
         if judge is not None:
             scored = images[num_trajectories:]
             kept.append(_keeps_digit(scored, judge))
-            residuals.append(affine_residual(scored[:, low], scored[:, high]))
+            change = affine_residual(scored[:, low], scored[:, high]).sum()
+            others = (scored[:, low] - scored[:, low].roll(1, dims=0)).square().sum()
+            residuals.append(float(change / others) if others > 0 else 0.0)
     told = np.stack(strata) if reader.within_category else np.zeros_like(np.stack(strata))
     effects = factor_effects(np.stack(measured), told, values, reader.factors, reader.paired)
     if judge is None:
         return effects
     same, inside = np.stack(kept), trained_range(values)
     seen = {
-        "warp_residual": float(np.mean(residuals)),
+        "beyond_affine": float(np.mean(residuals)),
         "digit_kept": float(same[..., inside].mean()),
         "digit_kept_extrapolated": float(same[..., ~inside].mean()),
     }
@@ -123,12 +125,13 @@ def factor_effects(
     """How the one code that stands for each of the `paired` factors moves it.
 
     `<factor>_spearman`: mean rank correlation along trajectories, in the assigned direction;
-    `_spearman_extrapolated` likewise. `<factor>_share`: the first-order Sobol index over the
-    trained range, Var(E[factor | code]) / Var(factor), for the codes' and the noise's prior, among
-    trajectories of the same one of `strata`; 1 if the code alone decides the factor, 0 if it does
-    not at all; for an angle, of its sine and cosine together. `<factor>_change`: mean change from
-    code -1 to 1 by the least-squares line, in the factor's unit and the assigned direction. A
-    factor that is left without a code scores 0. Angles are followed through a full turn.
+    `_spearman_extrapolated` likewise; `_spearman_unsigned` in each trajectory's own direction.
+    `<factor>_share`: the first-order Sobol index over the trained range,
+    Var(E[factor | code]) / Var(factor), for the codes' and the noise's prior, among trajectories of
+    the same one of `strata`; 1 if the code alone decides the factor, 0 if it does not at all; for
+    an angle, of its sine and cosine together. `<factor>_change`: mean change from code -1 to 1 by
+    the least-squares line, in the factor's unit and the assigned direction. A factor that is left
+    without a code scores 0. Angles are followed through a full turn.
     """
     half = measured.shape[1] // 2
     followed = unwrap_circular(measured, factors)
@@ -138,13 +141,16 @@ def factor_effects(
     scored, inside = followed[:, half:], trained_range(values)
     ranges = {"spearman": inside, "spearman_extrapolated": extrapolated_range(values)}
     scores = {f"{name}_{key}": 0.0 for name in paired for key in ranges}
-    scores |= {f"{name}_{key}": 0.0 for name in paired for key in ("share", "change")}
+    others = ("spearman_unsigned", "share", "change")
+    scores |= {f"{name}_{key}": 0.0 for name in paired for key in others}
     for name, (code, sign) in roles.items():
         rows = scored[code, :, :, names.index(name)]
         for key, positions in ranges.items():
-            correlation = rank_correlation(rows[:, positions], values[positions])
-            scores[f"{name}_{key}"] = sign * correlation
+            correlations = rank_correlations(rows[:, positions], values[positions])
+            scores[f"{name}_{key}"] = sign * float(correlations.mean())
         rows = rows[:, inside]
+        unsigned = np.abs(rank_correlations(rows, values[inside])).mean()
+        scores[f"{name}_spearman_unsigned"] = float(unsigned)
         slope = np.polyfit(values[inside], rows.mean(axis=0), 1)[0]
         scores[f"{name}_share"] = _share(rows, strata[code], factors[names.index(name)])
         scores[f"{name}_change"] = float(sign * 2 * slope)
@@ -181,10 +187,10 @@ def extrapolated_range(values: Float[np.ndarray, " position"]) -> Bool[np.ndarra
     return ~trained_range(values) & (np.abs(values) <= 2 + ROUNDING)
 
 
-def rank_correlation(
+def rank_correlations(
     measured: Float[np.ndarray, "trajectory position"], values: Float[np.ndarray, " position"]
-) -> float:
-    """Spearman's rank correlation of code and measure, signed, averaged over trajectories.
+) -> Float[np.ndarray, " trajectory"]:
+    """Spearman's rank correlation of code and measure along each trajectory, signed.
 
     Ties share their mean rank. A trajectory along which the measure is constant counts as 0: the
     code does nothing there. InfoGANError where there are no trajectories, or fewer than two
@@ -201,7 +207,8 @@ def rank_correlation(
     shape_ranks = _centred_ranks(measured)
     covariance = (shape_ranks * code_ranks).sum(axis=1)
     scale = np.sqrt((shape_ranks**2).sum(axis=1) * (code_ranks**2).sum())
-    return float(np.mean(covariance / np.where(scale > 0, scale, 1)))
+    correlations: Float[np.ndarray, " trajectory"] = covariance / np.where(scale > 0, scale, 1)
+    return correlations
 
 
 def _centred_ranks(
@@ -223,7 +230,8 @@ def leakage_matrix(
     inside = trained_range(values)
     matrix = np.zeros((num_codes, num_factors))
     for code, factor in np.ndindex(*matrix.shape):
-        matrix[code, factor] = rank_correlation(measured[code][:, inside, factor], values[inside])
+        rows = measured[code][:, inside, factor]
+        matrix[code, factor] = rank_correlations(rows, values[inside]).mean()
     return matrix
 
 

@@ -1,4 +1,4 @@
-"""How much of the difference between two images an affine map explains."""
+"""What an affine map leaves of the difference between two images."""
 
 import torch
 import torch.nn.functional as F
@@ -12,26 +12,25 @@ LEARNING_RATE = 0.03
 def affine_residual(
     first: Float[Tensor, "image channel height width"],
     second: Float[Tensor, "image channel height width"],
-) -> float:
-    """Share of the squared difference that remains after the best affine maps and brightness.
+) -> Float[Tensor, " image"]:
+    """Squared difference of each pair that remains after the best affine maps and brightness.
 
     Each image of a pair is mapped half the way towards the other, A^(1/2) and A^(-1/2) to first
     order, so that both are blurred alike by the interpolation; rotation, shear, stretch and shift
     are free, and so is a factor on the brightness. Fitted by Adam per pair, from the identity. Near
-    0 where one image is the other moved and stretched; 1 where no map brings them closer.
+    0 where one image is the other moved and stretched; all of it where no map brings them closer.
     """
     motion = torch.zeros(len(first), 6, requires_grad=True)
     brightness = torch.zeros(len(first), 1, 1, 1, requires_grad=True)
     optimizer = torch.optim.Adam([motion, brightness], lr=LEARNING_RATE)
-    before = _difference(first, second, torch.zeros_like(motion), torch.zeros_like(brightness))
-    best = before.clone()
+    best = _difference(first, second, motion, brightness).detach()
     for _ in range(NUM_STEPS):
         after = _difference(first, second, motion, brightness)
         best = torch.minimum(best, after.detach())
         optimizer.zero_grad()
         after.sum().backward()
         optimizer.step()
-    return float(best.sum() / before.sum().clamp_min(1e-12))
+    return best
 
 
 def _difference(first: Tensor, second: Tensor, motion: Tensor, brightness: Tensor) -> Tensor:

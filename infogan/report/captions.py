@@ -49,7 +49,10 @@ CAPTIONS = {
         f"training, mean of each logging interval on fresh fake images. {LINES}",
         shows_all_seeds=True,
         is_chart=True,
-        more={"paper": " Circles are the paper's curve, digitised."},
+        more={
+            "paper": " Circles are the paper's curve, digitised; it is of c ~ Cat(10) alone, "
+            "without continuous codes (`presets/fig1.yaml`)."
+        },
     ),
     "figure_2": Caption(
         "traverse",

@@ -9,12 +9,14 @@ from typing import NamedTuple
 
 
 class Verdict(NamedTuple):
-    """For how many of the runs that were looked at a rule holds."""
+    """For how many of the runs that were judged a rule holds."""
 
     agree: int
     total: int
 
     def __str__(self) -> str:
+        if not self.total:
+            return "not judged"
         return f"{self.agree} of {self.total} seed{'s' * (self.total != 1)}"
 
 

@@ -6,13 +6,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from jaxtyping import UInt8
 
-from infogan.report.claims import Metrics
+from infogan.report.claims import Metrics, shows_nothing
 
 # Shares of the test images. A category is used if it has a tenth of what an equal share would be.
 COLLAPSED = 0.95
 USED = 0.1
-# How many times as far from real images as other real images are: no picture of anything.
-NO_PICTURE = 50
 # Grey levels of 255: a change that no eye sees, as far as the rounding to whole levels goes.
 VISIBLE = 2
 
@@ -31,7 +29,10 @@ def symptoms(
     `grids` are the traversals by the name of their code, one of `codes`; `floor` is the Frechet
     distance of real to other real images.
     """
-    found = unmeasured(metrics) + unlike_the_data(metrics.get("frechet_classifier", 0.0), floor)
+    found = unmeasured(metrics)
+    if shows_nothing(metrics, floor):
+        distance = metrics["frechet_classifier"]
+        found.append(f"the images are nothing like the data: Frechet distance {distance:.1f}")
     if contingency is not None:
         found += unbalanced_categories([sum(counts) for counts in contingency])
     return found + [
@@ -42,13 +43,6 @@ def symptoms(
 def unmeasured(metrics: Metrics) -> list[str]:
     """Metrics that are no finite numbers, and so are left out of the means."""
     return [f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)]
-
-
-def unlike_the_data(distance: float, floor: float) -> list[str]:
-    """Whether generated images have next to nothing of the real ones."""
-    if not distance > NO_PICTURE * floor > 0:
-        return []
-    return [f"the images are nothing like the data: Frechet distance {distance:.1f}"]
 
 
 def unbalanced_categories(num_images: Sequence[int]) -> list[str]:

@@ -9,15 +9,16 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float, Integer
 
-from infogan.report.claims import CLAIMS, Metrics, RunMetrics
+from infogan.report.claims import CLAIMS, Metrics, RunMetrics, judge_claim
 from infogan.report.document import Table, Verdict
 from infogan.report.protocols import protocol
 
 
 def convergence(curves: pd.DataFrame) -> Metrics:
-    """When the bound of the categorical codes and both losses settle, from one run's curves.
+    """Where the bound of the categorical codes ends, and when it and both losses settle.
 
-    `curves` has the columns step, generator_loss, discriminator_loss and perhaps bound_cat_nats.
+    From one run's curves: `curves` has the columns step, generator_loss, discriminator_loss and
+    perhaps bound_cat_nats, whose mean over the last tenth is `bound_cat_training_nats`.
     """
     steps = curves["step"].to_numpy()
     names = ("bound_cat_nats", "generator_loss", "discriminator_loss")
@@ -28,6 +29,7 @@ def convergence(curves: pd.DataFrame) -> Metrics:
     if "bound_cat_nats" in settled:
         losses = min(settled["generator_loss"], settled["discriminator_loss"])
         metrics["settling_ratio"] = settled["bound_cat_nats"] / losses
+        metrics["bound_cat_training_nats"] = _end(curves["bound_cat_nats"].to_numpy())
     return metrics
 
 
@@ -40,10 +42,15 @@ def settling_step(
     """
     window = max(1, len(values) // 100)
     smooth = pd.Series(values).rolling(window, min_periods=1).mean().to_numpy()
-    end = float(np.mean(values[-max(1, len(values) // 10) :]))
+    end = _end(values)
     away = np.flatnonzero(np.abs(smooth - end) > 0.1 * abs(end))
     first = away[-1] + 1 if len(away) else 0
     return float(steps[min(first, len(steps) - 1)])
+
+
+def _end(values: Float[np.ndarray, " point"]) -> float:
+    """Mean of a curve's last tenth."""
+    return float(np.mean(values[-max(1, len(values) // 10) :]))
 
 
 def summarise(runs: RunMetrics) -> dict[str, Metrics]:
@@ -65,10 +72,11 @@ def summarise(runs: RunMetrics) -> dict[str, Metrics]:
     return summary
 
 
-def claims_table(runs: RunMetrics, dataset: str) -> Table:
+def claims_table(runs: RunMetrics, dataset: str, floor: float) -> Table:
     """Every claim on a data set: the paper's value, ours, and for how many seeds it holds.
 
-    The value that the rule judges is bold; those beside it are there to compare with.
+    The value that the rule judges is bold; those beside it are there to compare with. `floor` is
+    the Frechet distance of real to other real images.
     """
     objectives = list(dict.fromkeys(objective for objective, _ in runs))
     rows: list[tuple[str | Verdict, ...]] = []
@@ -79,7 +87,8 @@ def claims_table(runs: RunMetrics, dataset: str) -> Table:
         cells = [spread(_values(runs, name, claim.metric)) for name in objectives]
         judged = objectives.index(claim.objective)
         cells[judged] = f"**{cells[judged]}**"
-        verdict = Verdict(sum(claim.holds(value) for value in values), len(values))
+        own = [metrics for (objective, _), metrics in runs.items() if objective == claim.objective]
+        verdict = judge_claim(claim, own, floor)
         quantity = f"`{claim.metric}`"
         rows.append((claim.number, claim.text, quantity, claim.paper, *cells, claim.rule, verdict))
     columns = (f"`{name}`" for name in objectives)
@@ -87,7 +96,7 @@ def claims_table(runs: RunMetrics, dataset: str) -> Table:
 
 
 def claims_by_recipe(
-    measured: dict[str, dict[int, Metrics]], objectives: dict[str, str], dataset: str
+    measured: dict[str, dict[int, Metrics]], objectives: dict[str, str], dataset: str, floor: float
 ) -> Table:
     """Every claim on a data set, a column for each recipe: our value, and how many seeds agree.
 
@@ -103,8 +112,8 @@ def claims_by_recipe(
             values = values_over_seeds(runs, claim.metric)
             cell = spread(values)
             if values and objectives[recipe] == claim.objective:
-                agree = sum(claim.holds(value) for value in values)
-                cell += f": **{agree} of {len(values)}**"
+                agree, judged = judge_claim(claim, runs.values(), floor)
+                cell += f": **{agree} of {judged}**" if judged else ": not judged"
             cells.append(cell)
         rows.append(
             (claim.number, claim.text, f"`{claim.metric}`", claim.paper, *cells, claim.rule)

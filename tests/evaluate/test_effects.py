@@ -15,7 +15,7 @@ from infogan.evaluate.effects import (
     extrapolated_range,
     factor_effects,
     leakage_matrix,
-    rank_correlation,
+    rank_correlations,
     trained_range,
     trajectory_effects,
     unwrap_circular,
@@ -23,8 +23,10 @@ from infogan.evaluate.effects import (
 )
 from infogan.evaluate.morphometrics import SHAPES
 from infogan.evaluate.readers import STROKES, reader_for
+from infogan.evaluate.warping import affine_residual
 from infogan.judge.regressor import train_regressor
 from infogan.method.networks import Generator
+from infogan.method.traversal import continuous_traversal
 from infogan.params import Judging
 from tests.evaluate.hand_made import FirstRow, HandMade
 from tests.layouts import code_layout
@@ -67,8 +69,14 @@ def effects(measured):
 
 
 def scores(measured):
-    """The rank correlations alone."""
-    return {k: v for k, v in effects(measured).scores.items() if "spearman" in k}
+    """The signed rank correlations alone."""
+    found = effects(measured).scores
+    return {k: v for k, v in found.items() if k.endswith(("spearman", "extrapolated"))}
+
+
+def rank_correlation(measured, values):
+    """Over all trajectories."""
+    return rank_correlations(measured, values).mean()
 
 
 def test_rank_correlation_of_any_rising_measure_is_one_and_of_a_falling_one_minus_one():
@@ -155,7 +163,8 @@ def test_roles_are_those_of_the_best_sum_and_not_of_the_first_choice():
 def test_useless_codes_score_about_zero_on_trajectories_that_did_not_choose_them():
     rng = np.random.default_rng(0)
     noise = rng.normal(size=(2, 2, 400, len(VALUES), len(NAMES)))
-    scored = {k: v for k, v in twice(*noise).scores.items() if "spearman" in k}
+    found = twice(*noise).scores.items()
+    scored = {k: v for k, v in found if k.endswith(("spearman", "extrapolated"))}
     # A Spearman over n positions has variance 1 / (n - 1), here n >= 10, over 400 trajectories.
     assert scored == pytest.approx(dict.fromkeys(scored, 0), abs=4 / np.sqrt(9 * 400))
 
@@ -175,6 +184,8 @@ def test_duplicated_codes_share_out_the_roles_and_only_one_scores():
 def test_code_whose_direction_flips_between_trajectories_scores_zero():
     measured = trajectories({"slant": up}, {"width": up})
     measured[0, ::2] *= -1
+    unsigned = effects(measured).scores["slant_spearman_unsigned"]
+    assert unsigned == pytest.approx(1)
     scored = scores(measured)
     assert scored["slant_spearman"] == pytest.approx(0)
     assert scored["width_spearman"] == pytest.approx(1)
@@ -379,7 +390,15 @@ class Renderer(Generator):
 def test_a_generator_whose_codes_are_factors_is_recognised(backend):
     train = draw_heads(480, seeded())
     options = Judging(
-        num_epochs=6, batch_size=24, lr=0.003, seed=0, rotation=0, shear=0, scale=0, shift=0
+        weights="",
+        num_epochs=6,
+        batch_size=24,
+        lr=0.003,
+        seed=0,
+        rotation=0,
+        shear=0,
+        scale=0,
+        shift=0,
     )
     judge = train_regressor(train.images, train.factors, lookup("heads"), options, backend)
     reader = reader_for(lookup("heads"), judge)
@@ -447,10 +466,26 @@ def test_codes_that_lean_and_widen_are_found_and_score_near_one():
     assert result.scores["slant_change"] == pytest.approx(0.3, abs=0.03)
     assert result.scores["width_change"] == pytest.approx(4, abs=0.4)
     # To lean or to move two strokes apart is an affine map, but for the strokes' thickness.
-    assert result.scores["warp_residual"] < 0.3
+    assert result.scores["slant_spearman_unsigned"] == pytest.approx(1, abs=0.05)
     assert result.leakage.shape == (2, len(SHAPES))
     assert result.leakage[1, SHAPES.index("slant")] == pytest.approx(-1, abs=0.05)
     assert abs(result.leakage[0, SHAPES.index("slant")]) < 0.5
+
+
+def test_what_no_affine_map_explains_is_measured_by_the_difference_of_any_two_images():
+    def draw(latents: Tensor) -> Tensor:
+        widen, lean = latents[:, LAYOUT.continuous_slice].T
+        return draw_bar(-0.15 * lean, 5 + widen)
+
+    shares = []
+    stream = rng()
+    for code in range(2):
+        latents = continuous_traversal(LAYOUT, code, list(NINE), 8, stream)[4:]
+        low, high = (draw(latents[:, position]) for position in (2, 6))  # -1 and 1
+        left = affine_residual(low, high).sum()
+        others = sum((low[i] - low[i - 1]).square().sum() for i in range(4))
+        shares.append(float(left / others))
+    assert drawn(draw).scores["beyond_affine"] == pytest.approx(np.mean(shares), rel=1e-4)
 
 
 def test_codes_that_do_nothing_score_zero():
@@ -458,7 +493,7 @@ def test_codes_that_do_nothing_score_zero():
     result = drawn(lambda latents: constant.expand(len(latents), -1, -1, -1))
     assert result.scores["slant_spearman"] == 0
     assert result.scores["width_spearman"] == 0
-    for name in ("slant_share", "slant_change", "width_share", "width_change", "warp_residual"):
+    for name in ("slant_share", "slant_change", "width_share", "width_change", "beyond_affine"):
         assert result.scores[name] == pytest.approx(0, abs=1e-6)
     assert result.scores["digit_kept"] == 1
 

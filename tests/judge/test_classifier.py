@@ -23,7 +23,15 @@ from tests.toy_data import register
 
 CPU = Backend(torch.device("cpu"), torch.float32, threads=1)
 OPTIONS = Judging(
-    num_epochs=3, batch_size=24, lr=0.003, seed=0, rotation=0.3, shear=0.3, scale=0.2, shift=0.1
+    weights="",
+    num_epochs=3,
+    batch_size=24,
+    lr=0.003,
+    seed=0,
+    rotation=0.3,
+    shear=0.3,
+    scale=0.2,
+    shift=0.1,
 )
 VALUE_RANGE = (-1.0, 1.0)
 BARS = replace(

@@ -17,7 +17,7 @@ from infogan.params import Judging
 from tests.rendered import seeded
 
 OPTIONS = Judging(
-    num_epochs=6, batch_size=24, lr=0.003, seed=0, rotation=0, shear=0, scale=0, shift=0
+    weights="", num_epochs=6, batch_size=24, lr=0.003, seed=0, rotation=0, shear=0, scale=0, shift=0
 )
 HEADS = replace(lookup("heads"), value_range=(-1.0, 1.0))
 FACTORS = (Factor("size", 20.0, 30.0), rotation("turn"))

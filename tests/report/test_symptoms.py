@@ -7,7 +7,6 @@ from infogan.report.symptoms import (
     is_constant,
     symptoms,
     unbalanced_categories,
-    unlike_the_data,
     unmeasured,
 )
 
@@ -82,8 +81,9 @@ def test_rows_that_differ_from_each_other_alone_are_constant():
 
 
 def test_images_of_noise_are_named_and_those_of_a_poor_run_are_not():
-    assert unlike_the_data(58.77, FLOOR) == [
-        "the images are nothing like the data: Frechet distance 58.8"
-    ]
-    assert unlike_the_data(2.5, FLOOR) == []
-    assert unlike_the_data(math.nan, FLOOR) == []
+    def said(distance):
+        return symptoms({"frechet_classifier": distance}, None, {}, [], FLOOR)
+
+    assert said(58.77) == ["the images are nothing like the data: Frechet distance 58.8"]
+    assert said(2.5) == []
+    assert said(math.nan) == ["frechet_classifier is nan"]
