@@ -11,13 +11,17 @@ from infogan.base.errors import InfoGANError
 from infogan.params import Params, load_params
 from stages.preset import flags, flat
 
+# One judge of each data set measures all its runs: one trained on another processor is another.
+JUDGES = Path("study/judges")
+
 
 class Recipe(BaseModel):
     """One way to train, measured over seeds: params.yaml, a preset on it, and what is set besides.
 
-    Its part of the report: `main`, where recipes stand side by side; `data`, our default on another
-    data set; `factors`, another experiment of the paper's, on data whose factors are known;
-    `ablation`, our default with something changed.
+    Its part of the report: `main`, where recipes stand side by side; `beyond`, what is given more
+    than InfoGAN; `curves`, Fig. 1; `data`, our default on another data set; `factors`, another
+    experiment of the paper's, on data whose factors are known; `ablation`, our default with
+    something changed.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -26,7 +30,7 @@ class Recipe(BaseModel):
     preset: Path | None = None
     objective: str = "infogan"
     set: dict[str, Any] = {}
-    part: Literal["main", "data", "factors", "ablation"] = "main"
+    part: Literal["main", "beyond", "curves", "data", "factors", "ablation"] = "main"
     seeds: Annotated[list[int], Field(min_length=1)]
 
 
@@ -36,7 +40,7 @@ class Experiment:
 
     recipe: str
     seed: int
-    parameters: dict[str, Any]  # all but `runtime:`, by dotted name
+    parameters: dict[str, Any]  # all but where it runs, by dotted name
     overrides: dict[str, Any]  # those that params.yaml has otherwise
 
     @property
@@ -87,9 +91,14 @@ def _parameters(recipe: Recipe, base: Path) -> dict[str, Any]:
     unknown = recipe.set.keys() - values.keys()
     if unknown:
         raise InfoGANError(f"{recipe.about}: unknown parameters {', '.join(sorted(unknown))}")
-    return values | recipe.set
+    values |= recipe.set
+    judge = JUDGES / f"{values['dataset']}.safetensors"
+    if (base.parent / judge).exists():
+        values["judge.weights"] = judge.as_posix()
+    return values
 
 
 def flat_parameters(params: Params) -> dict[str, Any]:
-    """All values by dotted name, but where a run computes."""
-    return flat(params.model_dump(mode="json", exclude={"runtime"}))
+    """All values by dotted name, but the device and threads of a run."""
+    elsewhere = {"runtime": {"device", "threads"}}
+    return flat(params.model_dump(mode="json", exclude=elsewhere))

@@ -97,6 +97,7 @@ def _copy(experiment: Experiment, done: _Experiment, target: Path) -> bool:
         "recipe": experiment.recipe,
         "seed": experiment.seed,
         "measurements": measurements,
+        "judge": json.loads(done.read("runs/judge/metrics.json")),
         "environment": json.loads(done.read(f"runs/train/{run}/environment.json")),
         "parameters": parameters,
         "lock": {name: entry for name, entry in lock.items() if name in names},

@@ -35,11 +35,17 @@ def parameters_of(stage: str) -> set[str]:
     return {key for key in STAGES[stage].get("params", []) if isinstance(key, str)}
 
 
-def test_every_parameter_is_some_stages_dependency_or_about_the_runtime():
+def test_every_parameter_is_some_stages_dependency():
     stages = set(STAGES) - {"report"}  # which lists them all
     listed = {key.split(".")[0] for stage in stages for key in parameters_of(stage)}
     of_the_matrix = {"seeds", "objectives"}
-    assert TOP_LEVEL - listed == {"runtime"} | of_the_matrix | set(INFOGAN_ALONE)
+    assert TOP_LEVEL - listed == of_the_matrix | set(INFOGAN_ALONE)
+
+
+def test_of_the_runtime_training_depends_on_its_precision_alone():
+    stages = [stage for stage in STAGES if any("runtime" in key for key in parameters_of(stage))]
+    assert stages == ["train"]
+    assert "runtime.precision" in parameters_of("train")
 
 
 def test_the_report_depends_on_all_parameters_since_it_states_them():

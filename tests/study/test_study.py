@@ -55,15 +55,26 @@ def test_a_recipe_with_a_preset_becomes_exactly_that_preset(tmp_path):
         )
         (experiment,) = experiments(recipes, BASE)
         expected = load_preset(preset).model_copy(update={"seeds": [3], "objectives": ["infogan"]})
-        assert apply(experiment.overrides) == expected
+        found = apply(experiment.overrides)
+        assert found.judge.weights == "study/judges/mnist.safetensors"
+        judge = found.judge.model_copy(update={"weights": ""})
+        assert found.model_copy(update={"judge": judge}) == expected
 
 
 def test_the_default_changes_nothing_but_seed_and_objective(tmp_path):
     recipes = write_recipes(tmp_path, "it: {about: x, seeds: [7]}")
     (experiment,) = experiments(recipes, BASE)
-    assert experiment.overrides == {"seeds": [7], "objectives": ["infogan"]}
+    judge = "study/judges/mnist.safetensors"
+    changed = {"seeds": [7], "objectives": ["infogan"], "judge.weights": judge}
+    assert experiment.overrides == changed
     assert experiment.name == "it-7"
-    assert experiment.options == ["-S", "seeds=[7]", "-S", 'objectives=["infogan"]']
+    assert {'objectives=["infogan"]', "seeds=[7]"} <= set(experiment.options)
+
+
+def test_a_data_set_without_a_kept_judge_trains_one(tmp_path):
+    recipes = write_recipes(tmp_path, "it: {about: x, set: {dataset: heads}, seeds: [7]}")
+    (experiment,) = experiments(recipes, BASE)
+    assert experiment.parameters["judge.weights"] == ""
 
 
 def test_what_is_set_comes_on_top_of_the_preset(tmp_path):
@@ -123,6 +134,7 @@ def make_record(recipe, seed, accuracy, folder=Path(), dataset="mnist"):
         "seed": seed,
         "measurements": {"metrics": {"accuracy_matched": accuracy}},
         "environment": {"device": "cpu"},
+        "judge": {"frechet_floor": 0.3},
         "parameters": {"objectives": ["infogan"], "dataset": dataset},
     }
     metrics = {"accuracy_matched": accuracy}
@@ -133,36 +145,46 @@ def make_record(recipe, seed, accuracy, folder=Path(), dataset="mnist"):
 def recipes(tmp_path):
     return write_recipes(
         tmp_path,
-        "ours: {about: the default, seeds: [0, 1]}\n"
+        "default: {about: the default, seeds: [0, 1]}\n"
         "other: {about: another, seeds: [0]}\n"
         "small: {about: no noise, part: ablation, seeds: [0]}\n"
         "tall: {about: taller, part: ablation, seeds: [0, 1]}\n"
         "wide: {about: wider, part: ablation, seeds: [0]}\n"
-        "clothes: {about: clothes, part: data, seeds: [0]}",
+        "clothes: {about: clothes, part: data, seeds: [0]}\n"
+        "told: {about: told of labels, part: beyond, seeds: [0]}\n"
+        "one: {about: one code, part: curves, seeds: [0]}",
     )
 
 
 def test_records_are_grouped_in_the_order_of_the_recipes(recipes):
-    records = [make_record("other", 0, 0.5), make_record("ours", 1, 0.9)]
+    records = [make_record("other", 0, 0.5), make_record("default", 1, 0.9)]
     assert metrics_by_recipe(records, recipes) == {
-        "ours": {1: {"accuracy_matched": 0.9}},
+        "default": {1: {"accuracy_matched": 0.9}},
         "other": {0: {"accuracy_matched": 0.5}},
     }
 
 
 def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     records = [
-        make_record("ours", 0, 0.98),
-        make_record("ours", 1, 0.90),
+        make_record("default", 0, 0.98),
+        make_record("default", 1, 0.90),
         make_record("small", 0, 0.25),
         make_record("tall", 0, 0.35),
         make_record("tall", 1, 0.45),
         make_record("wide", 0, 0.55),
         make_record("clothes", 0, 0.61),
+        make_record("told", 0, 0.71),
+        make_record("one", 0, 0.81),
     ]
+    records[-1].metrics["bound_cat_training_nats"] = 2.125
     text = document(records, recipes, ["figure_1"])
     before, ablations = text.split("## Ablations")
-    claims, data = before.split("## Other data sets")
+    before, data = before.split("## Other data sets")
+    before, beyond = before.split("## What real images or labels add")
+    claims, curves = before.split("## Fig. 1")
+    assert "| one code | 0 | 2.125 (n = 1)" in curves
+    assert "| the default | 0, 1 | 0.940 ± 0.057 (n = 2)" in beyond
+    assert "| told of labels | 0 | 0.710 (n = 1)" in beyond
     assert "0.940 ± 0.057 (n = 2): **1 of 2**" in claims
     assert "| clothes | 0 | 0.610 (n = 1)" in data
     assert "0.250" not in claims + data
@@ -183,23 +205,27 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
 
 
 def test_each_machine_is_named_with_the_runs_that_it_computed(recipes):
-    records = [make_record(*run) for run in (("other", 0, 0.5), ("ours", 0, 0.9), ("ours", 1, 0.8))]
+    records = [
+        make_record(*run) for run in (("other", 0, 0.5), ("default", 0, 0.9), ("default", 1, 0.8))
+    ]
     records[1].contents["environment"] = {"device": "gpu"}
     text = document(records, recipes, [])
     assert "| device | runs and seeds |" in text
-    assert "| cpu | `ours` 1; `other` 0 |" in text
-    assert "| gpu | `ours` 0 |" in text
+    assert "| cpu | `default` 1; `other` 0 |" in text
+    assert "| gpu | `default` 0 |" in text
 
 
 def test_the_readme_gets_a_table_of_the_main_recipes_between_its_marks(recipes):
     records = [
-        make_record("ours", 0, 0.98),
-        make_record("ours", 1, 0.9),
+        make_record("default", 0, 0.98),
+        make_record("default", 1, 0.9),
         make_record("small", 0, 1),
     ]
     begin, end = README_MARKS
     made = readme_with_table(f"before\n{begin}\nold\n{end}\nafter\n", records, recipes)
-    assert made.startswith(f"before\n{begin}\n| Claim of the paper | Metric | Paper | `ours` |\n")
+    assert made.startswith(
+        f"before\n{begin}\n| Claim of the paper | Metric | Paper | `default` |\n"
+    )
     assert made.endswith(f"|\n{end}\nafter\n")
     assert "0.940 ± 0.057 (n = 2)" in made
     assert "old" not in made
@@ -211,13 +237,13 @@ def test_the_readme_gets_a_table_of_the_main_recipes_between_its_marks(recipes):
 )
 def test_a_readme_without_the_marks_is_refused(recipes, text):
     with pytest.raises(InfoGANError, match="restore"):
-        readme_with_table(text, [make_record("ours", 0, 0.98)], recipes)
+        readme_with_table(text, [make_record("default", 0, 0.98)], recipes)
 
 
 def test_other_experiments_have_claims_and_seeds_of_their_own(tmp_path):
     recipes = write_recipes(
         tmp_path,
-        "ours: {about: the default, seeds: [0]}\n"
+        "default: {about: the default, seeds: [0]}\n"
         "turned: {about: as App. C.4 for azimuth, part: factors, seeds: [0, 1]}",
     )
     effects = ({"azimuth_spearman": 0.95}, {"azimuth_spearman": 0.5})
@@ -225,7 +251,7 @@ def test_other_experiments_have_claims_and_seeds_of_their_own(tmp_path):
     for record, metrics in zip(turned, effects, strict=True):
         record.metrics.clear()
         record.metrics.update(metrics)
-    text = document([make_record("ours", 0, 0.9), *turned], recipes, [])
+    text = document([make_record("default", 0, 0.9), *turned], recipes, [])
     before, _, own = text.partition("## Other experiments: `heads`, in place of Faces")
     own, _, after = own.partition("## Every seed")
     assert "are not the paper's" in own
@@ -237,16 +263,23 @@ def test_other_experiments_have_claims_and_seeds_of_their_own(tmp_path):
 def test_every_recipe_but_the_ablations_has_a_picture_of_its_seeds(tmp_path, recipes):
     Image.fromarray(grid_image(np.zeros((5, 10, 1, 28, 28), np.uint8))).save(tmp_path / "codes.png")
     curves = pd.DataFrame({"step": [1, 2], "bound_cat_nats": [0.5, 2.0]})
-    runs = (("ours", "mnist"), ("small", "mnist"), ("clothes", "fashion_mnist"))
+    runs = (
+        ("default", "mnist"),
+        ("small", "mnist"),
+        ("clothes", "fashion_mnist"),
+        ("one", "mnist"),
+    )
     records = [
         replace(make_record(name, 0, 0.9, tmp_path, dataset), curves=curves)
         for name, dataset in runs
     ]
-    assert list(draw(records, recipes)) == ["figure_1", "seeds_ours", "seeds_clothes"]
+    assert list(draw(records, recipes)) == [
+        *("figure_1", "seeds_default", "seeds_clothes", "seeds_one"),
+    ]
 
 
 def test_the_table_of_all_runs_has_a_row_each():
-    frame = table([make_record("ours", 0, 0.98), make_record("small", 0, 0.25)])
+    frame = table([make_record("default", 0, 0.98), make_record("small", 0, 0.25)])
     assert frame.loc[("small", 0), "accuracy_matched"] == 0.25
 
 
@@ -295,9 +328,9 @@ def test_a_controls_record_counts_whatever_infogan_alone_reads(tmp_path):
 
 
 def test_a_broken_record_is_named(tmp_path):
-    (tmp_path / "ours-0").mkdir()
-    (tmp_path / "ours-0" / "record.json").write_text(json.dumps({"recipe": "ours"}))
-    with pytest.raises(InfoGANError, match=r"ours-0: not a whole record"):
+    (tmp_path / "default-0").mkdir()
+    (tmp_path / "default-0" / "record.json").write_text(json.dumps({"recipe": "default"}))
+    with pytest.raises(InfoGANError, match=r"default-0: not a whole record"):
         load_records(tmp_path)
 
 
