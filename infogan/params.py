@@ -137,7 +137,6 @@ class Training(_Section):
     generator_lr: Positive
     adam_beta1: Fraction
     adam_beta2: Fraction
-    fresh_latents: bool
     average_decay: Fraction
     film_frames: Annotated[int, Field(ge=1, le=100)]
     log_every: PositiveCount

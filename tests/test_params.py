@@ -90,7 +90,6 @@ def test_a_preset_of_the_papers_has_none_of_our_additions(name):
     preset = load_preset(name)
     assert not preset.categories_from_maps
     assert (preset.lambda_information, preset.lambda_consistency) == (0.0, 0.0)
-    assert preset.training.fresh_latents
 
 
 def test_the_presets_of_the_mnist_experiments_average_no_weights():

@@ -1,4 +1,4 @@
-"""L_I on fresh samples: with Q as trained, and with another Q, trained to convergence.
+"""L_I on fresh samples: with Q as trained, and with another Q, trained anew.
 
 A lower bound depends on its Q: that of a control was trained on a generator that moved.
 """

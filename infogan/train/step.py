@@ -69,18 +69,17 @@ def train_step(
     """
     generator, discriminator = players.generator, players.discriminator
     objective, layout, precision = game.objective, game.layout, game.backend.precision
-    fresh_latents = game.params.training.fresh_latents
     real_images = real_images.to(precision)
 
     # Teach D to tell real from fake, and Q to read the codes of the fake images.
     latents = game.sample_latents(rng)
-    with torch.set_grad_enabled(not fresh_latents):
+    with torch.no_grad():
         fake_images = generator(latents.to(precision))
-    groups = [real_images, fake_images.detach()]
+    groups = [real_images, fake_images]
     maps_of_fakes = objective.categories_from_maps and bool(layout.categorical)
     maps_of_reals = objective.learns_from_real_images and bool(layout.categorical)
     if maps_of_fakes:
-        groups.append(game.map(fake_images.detach(), rng))
+        groups.append(game.map(fake_images, rng))
     if maps_of_reals:
         groups.append(game.map(real_images, rng))
     # Release: real and fake images are normalised apart, each by its own batch statistics.
@@ -102,12 +101,11 @@ def train_step(
         loss = loss + real_image_loss(discriminator, objective, real_features, mapped_features[-1])
     players.discriminator_weights.descend(loss)
 
-    # Teach G to pass for real, and to make images from which Q can read the codes.
+    # Teach G to pass for real, and to make images from which Q can read the codes: of other latents
+    # (Release).
     discriminator.requires_grad_(False)
-    if fresh_latents:
-        latents = game.sample_latents(rng)
-        fake_images = generator(latents.to(precision))
-    features = discriminator.trunk(fake_images)
+    latents = game.sample_latents(rng)
+    features = discriminator.trunk(generator(latents.to(precision)))
     loss = fooling_loss = generator_loss(discriminator.decide(features, game.labels_of(latents)))
     if objective.generator_learns_bound:
         of_categories, of_values = bounds(layout, latents, discriminator.read(features))
