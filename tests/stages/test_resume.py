@@ -19,7 +19,8 @@ import torch
 import yaml
 from safetensors.numpy import save_file
 
-from infogan.base.packed import load_split, packed_contents, split_path
+from infogan.base.packed import load_split
+from infogan.base.splits import packed_contents, split_path
 from infogan.datasets import lookup
 from infogan.method import losses
 from infogan.train.identity import DECIDING_PARAMETERS

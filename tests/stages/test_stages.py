@@ -16,7 +16,7 @@ from safetensors.numpy import load_file, save_file
 
 from infogan.base.dataset import SPLITS
 from infogan.base.errors import InfoGANError
-from infogan.base.packed import packed_contents, split_path
+from infogan.base.splits import packed_contents, split_path
 from infogan.datasets import lookup
 
 TINY = {
