@@ -257,6 +257,12 @@ class Params(_Section):
         return self
 
 
+def film_steps(num_steps: int, num_frames: int) -> list[int]:
+    """The steps after which a training is filmed: 0 to the last, closer together at the start."""
+    last = max(num_frames - 1, 1)
+    return sorted({round(num_steps * (frame / last) ** 2) for frame in range(num_frames)} | {0})
+
+
 class _BrokenRules(ValueError):
     """Violated rules between keys: of each the key to name, its value and what was expected."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from infogan.base.files import write_file
-from infogan.base.packed import load_images
+from infogan.base.splits import load_arrays
 from infogan.datasets import lookup
 from infogan.params import load_params
 from infogan.report.document import markdown
@@ -42,7 +42,7 @@ def main(args: argparse.Namespace) -> None:
     ]
     judge = json.loads((args.runs / "judge" / "metrics.json").read_text(encoding="utf-8"))
     data_set = lookup(params.dataset)
-    real_images = load_images(args.data, data_set, "test")[:100].numpy()
+    real_images = load_arrays(args.data, data_set, "test", ("images",))["images"][:100]
     pictures = draw(runs, params, data_set, real_images)
     summary = {**summarise(all_metrics(runs)), "judge": judge}
     blocks = document(runs, params, data_set, judge, list(pictures))

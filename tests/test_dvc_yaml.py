@@ -1,5 +1,8 @@
 """What dvc.yaml says, held against the code and params.yaml."""
 
+import subprocess
+import sys
+
 import pytest
 import yaml
 
@@ -69,6 +72,20 @@ def test_only_the_report_writes_files_for_git():
         if isinstance(out, dict)
     }
     assert uncached == {"report"}
+
+
+# What takes from .2 to 2 seconds to import.
+SLOW = {"dvc", "dvclive", "matplotlib", "pandas", "scipy", "skimage", "sklearn", "torch"}
+
+
+@pytest.mark.parametrize(
+    ("stage", "needed"),
+    [("objectives", set()), ("download", set()), ("report", {"matplotlib", "pandas"})],
+)
+def test_a_stage_without_a_network_starts_without_what_is_slow_to_import(stage, needed):
+    program = f"import sys, stages.{stage}; print(*sys.modules)"
+    loaded = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)
+    assert SLOW & set(loaded.split()) == needed
 
 
 def test_the_package_imports_neither_dvc_nor_dvclive():

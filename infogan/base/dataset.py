@@ -31,6 +31,9 @@ def attribute(name: str) -> Factor:
     return Factor(name, 0.0, 1.0, binary=True)
 
 
+LUMINANCE = Factor("luminance", 0.0, 1.0)  # mean of all channels and pixels, 0 black, 1 white
+
+
 @dataclass(frozen=True)
 class DataSet:
     """One data set: what its images are, what is known of them, and what it is made from.

@@ -58,6 +58,3 @@ def from_coordinates(
         else:
             values.append(factor.low + (factor.high - factor.low) * (first + 1) / 2)
     return torch.stack(values, dim=1)
-
-
-LUMINANCE = Factor("luminance", 0.0, 1.0)  # mean of all channels and pixels, 0 black, 1 white

@@ -22,8 +22,6 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float32, Int, UInt8
 from PIL import ExifTags, Image, ImageFile
-from scipy.io import loadmat
-from scipy.io.matlab import MatReadError
 
 from infogan.base.errors import InfoGANError
 from infogan.download.sources import SourceError, open_raw, stream_raw
@@ -41,11 +39,6 @@ FACE_SIZE = 32
 CHAIR_RENDER = re.compile(r"([^/]+)/renders/image_\d+_p(\d+)_t(\d+)_r\d+\.png$")
 
 
-# Of a file that is missing, no MATLAB file, of version 7.3, truncated, or without X and y.
-_MATLAB_ERRORS = (
-    *(OSError, MatReadError, NotImplementedError, zlib.error),
-    *(ValueError, LookupError, TypeError, EOFError),
-)
 # Of a picture that is damaged, in many ways, or of more pixels than any should have.
 _PICTURE_ERRORS = (
     *(OSError, EOFError, ValueError, LookupError, SyntaxError, TypeError),
@@ -75,11 +68,19 @@ def read_svhn(path: Path) -> tuple[Images, UInt8[np.ndarray, " image"]]:
 
     The file holds X [height, width, channel, image] and y, in which the digit 0 is written 10.
     """
+    from scipy.io import loadmat
+    from scipy.io.matlab import MatReadError
+
+    # Of a file that is missing, no MATLAB file, of version 7.3, truncated, or without X and y.
+    errors = (
+        *(OSError, MatReadError, NotImplementedError, zlib.error),
+        *(ValueError, LookupError, TypeError, EOFError),
+    )
     try:
         with stream_raw(path) as file:
             contents = loadmat(file, variable_names=["X", "y"])
         pixels, digits = contents["X"], contents["y"]
-    except _MATLAB_ERRORS as error:
+    except errors as error:
         raise InfoGANError(f"{path}: expected a MATLAB 5 file with X and y ({error!r})") from error
     num_images = pixels.shape[-1]
     if pixels.dtype != np.uint8 or pixels.shape != (SVHN_SIZE, SVHN_SIZE, 3, num_images):

@@ -1,6 +1,7 @@
-"""From verified raw files to the packed arrays of `infogan.base.packed`.
+"""From verified raw files to the packed arrays of `infogan.base.splits`.
 
-The same data set packs to the same bytes, whichever source its raw files came from.
+The same data set packs to the same bytes, whichever source its raw files came from. What few data
+sets need and is slow to import, such as torch, is imported by their readers.
 """
 
 import math
@@ -8,17 +9,13 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-import torch
 from jaxtyping import Float32, UInt8
 from safetensors.numpy import save
-from sklearn.datasets import load_digits
 
 from infogan.base.dataset import SPLITS, DataSet, SplitName
 from infogan.base.errors import InfoGANError
 from infogan.base.files import write_file
-from infogan.base.images import FactorImages
-from infogan.base.packed import packed_contents, split_path
-from infogan.base.randomness import random_stream
+from infogan.base.splits import packed_contents, split_path
 from infogan.datasets import lookup
 from infogan.download.archives import (
     celeba_names,
@@ -28,8 +25,6 @@ from infogan.download.archives import (
     read_faces,
     read_svhn,
 )
-from infogan.download.heads import draw_heads
-from infogan.download.seats import draw_seats
 from infogan.download.sources import FETCHERS, Fetcher, Progress, SourceError, obtain, open_raw
 
 Images = UInt8[np.ndarray, "image channel height width"]
@@ -142,6 +137,8 @@ def read_digits(files: Mapping[str, Path], split: SplitName) -> Arrays:
     their shares to within one image; within a split scikit-learn's order stays. Writers are not
     known, so some may be in both splits.
     """
+    from sklearn.datasets import load_digits
+
     pixels, labels = load_digits(return_X_y=True)
     is_test = np.zeros(len(labels), dtype=bool)
     is_test[np.argsort(labels, kind="stable")[::5]] = True
@@ -209,10 +206,15 @@ def pack_faces(files: Mapping[str, Path], split: SplitName) -> Arrays:
     return views.images[chosen], views.factors[chosen][:, columns]
 
 
-def _rendered(name: str, draw: Callable[[int, torch.Generator], FactorImages]) -> Reader:
+def _rendered(name: str) -> Reader:
     """A reader that renders a split of a stand-in, always the same one."""
 
     def read(files: Mapping[str, Path], split: SplitName) -> Arrays:
+        from infogan.base.randomness import random_stream
+        from infogan.download.heads import draw_heads
+        from infogan.download.seats import draw_seats
+
+        draw = {"heads": draw_heads, "seats": draw_seats}[name]
         num_images = lookup(name).split_sizes[split]
         images, factors = draw(num_images, random_stream(0, f"{name}/{split}"))
         return images.numpy(), factors.numpy()
@@ -227,6 +229,6 @@ READERS: dict[str, Reader] = {
     "celeba": pack_celeba,
     "chairs": pack_chairs,
     "faces": pack_faces,
-    "heads": _rendered("heads", draw_heads),
-    "seats": _rendered("seats", draw_seats),
+    "heads": _rendered("heads"),
+    "seats": _rendered("seats"),
 }

@@ -9,8 +9,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infogan.base.dataset import DataSet, Factor
-from infogan.base.factors import LUMINANCE
+from infogan.base.dataset import LUMINANCE, DataSet, Factor
 from infogan.evaluate.morphometrics import SHAPES, measure_shapes
 from infogan.evaluate.record import ROLE_NAMES
 from infogan.judge.judge import Judge

@@ -9,13 +9,7 @@ from torch import Tensor
 from infogan.base.images import unscale
 from infogan.method.networks import Generator
 from infogan.method.traversal import categorical_traversal, continuous_traversal
-from infogan.params import Params
-
-
-def film_steps(num_steps: int, num_frames: int) -> list[int]:
-    """The steps after which a frame is taken: first to last, closer together where more happens."""
-    last = max(num_frames - 1, 1)
-    return sorted({round(num_steps * (frame / last) ** 2) for frame in range(num_frames)} | {0})
+from infogan.params import Params, film_steps
 
 
 class Camera:

@@ -8,8 +8,7 @@ from matplotlib.figure import Figure
 
 from infogan.base.dataset import DataSet
 from infogan.evaluate.record import ROLE_NAMES, UNMATCHED
-from infogan.method.film import film_steps
-from infogan.params import Params
+from infogan.params import Params, film_steps
 from infogan.report import figures
 from infogan.report.runs import Run, all_curves
 

@@ -5,8 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from infogan.base.dataset import DataSet
-from infogan.base.factors import LUMINANCE
+from infogan.base.dataset import LUMINANCE, DataSet
 from infogan.params import Params
 from infogan.report import tables
 from infogan.report.captions import picture

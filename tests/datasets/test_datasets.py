@@ -9,7 +9,8 @@ from safetensors.numpy import load_file, save_file
 from infogan.base.dataset import SPLITS
 from infogan.base.errors import InfoGANError
 from infogan.base.images import scale
-from infogan.base.packed import load_images, load_split, packed_contents
+from infogan.base.packed import load_images, load_split
+from infogan.base.splits import load_arrays, packed_contents
 from infogan.datasets import lookup, names
 from infogan.download.packing import READERS, prepare
 from infogan.download.sources import FETCHERS
@@ -47,6 +48,9 @@ def test_a_loaded_split_is_what_was_packed(packed, split):
     np.testing.assert_array_equal(loaded.images.numpy(), images.reshape(-1, 1, 3, 5))
     np.testing.assert_array_equal(loaded.labels.numpy(), labels)
     assert torch.equal(load_images(packed, TOY, split), loaded.images)
+    arrays = load_arrays(packed, TOY, split, ("images", "labels"))
+    np.testing.assert_array_equal(arrays["images"], loaded.images.numpy())
+    np.testing.assert_array_equal(arrays["labels"], labels)
 
 
 def test_loading_images_does_not_read_the_labels(packed):

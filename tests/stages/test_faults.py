@@ -145,10 +145,12 @@ def test_no_room_for_the_largest_file_is_one_line_and_nothing_is_lost(whole, fai
     with largest_file(max(sizes) // 2):
         assert "File too large; raise the limit" in fail(stage, out)
     assert_each_file_is_the_earlier_or_the_new(whole, stage, out)
-    succeed(whole, stage, out)
+    if stage == "train":  # which keeps a snapshot
+        succeed(whole, stage, out)
 
 
-@pytest.mark.parametrize("stage", STAGES)
+# Of the others, the writing is that of these.
+@pytest.mark.parametrize("stage", ["download", "objectives", "train", "traverse", "explore"])
 def test_a_place_below_a_file_is_one_line(fail, tmp_path, stage):
     (tmp_path / "file").write_bytes(EARLIER)
     line = fail(stage, tmp_path / "file" / "infogan-3")

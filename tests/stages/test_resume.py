@@ -1,5 +1,6 @@
 """The train stage on scikit-learn's digits, stopped and killed on its way."""
 
+import errno
 import json
 import os
 import platform
@@ -12,6 +13,7 @@ import threading
 import time
 from contextlib import contextmanager
 from itertools import chain
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -19,12 +21,14 @@ import torch
 import yaml
 from safetensors.numpy import save_file
 
-from infogan.base.packed import load_split, packed_contents, split_path
+from infogan.base.packed import load_split
+from infogan.base.splits import packed_contents, split_path
 from infogan.datasets import lookup
 from infogan.method import losses
 from infogan.train.identity import DECIDING_PARAMETERS
 from tests.conftest import REPOSITORY
 from tests.stages.test_stages import run_stage, write_params
+from tests.stages.test_train import Gone
 
 NUM_STEPS = 200
 CHANGES = {
@@ -33,7 +37,7 @@ CHANGES = {
     "lambda_information": 0.6,
     "lambda_consistency": 0.9,
 }
-SIGNALS = (signal.SIGINT, signal.SIGTERM)
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @pytest.fixture(scope="module")
@@ -116,43 +120,52 @@ def stopped_step(errors: str) -> int:
     return step
 
 
-def stop(inputs: Path, out: Path, number: signal.Signals, step: int) -> tuple[int, str, str]:
-    """The stage in a process of its own, signalled at a step: exit status and what it said."""
-    with start(inputs, out) as training:
-        try:
-            wait_for_step(out, step, lambda: training.poll() is None)
-            training.send_signal(number)
-            said, errors = training.communicate(timeout=60)
-        finally:
-            training.kill()
-    return training.returncode, said, errors
-
-
-def start(inputs: Path, out: Path, before: tuple[str, ...] = (), **env: str) -> subprocess.Popen:
+def start(inputs: Path, out: Path, before: tuple[str, ...]) -> subprocess.Popen:
+    """The stage as a person or DVC starts it."""
     command = [*before, sys.executable, "-m", "stages.train", *arguments(inputs, out)]
-    return launch(command, env=os.environ | env)
-
-
-def launch(command: list[str], **options: object) -> subprocess.Popen:
     pipe = subprocess.PIPE
-    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=REPOSITORY, **options)
+    return subprocess.Popen(command, stdout=pipe, stderr=pipe, text=True, cwd=REPOSITORY)
 
 
-def test_a_stopped_and_then_killed_command_goes_on_to_the_same_bytes(inputs, root, out, whole):
-    status, _, errors = stop(inputs, out, signal.SIGTERM, step=30)
-    step = stopped_step(errors)
-    assert (status, 30 <= step < NUM_STEPS) == (128 + signal.SIGTERM, True)
-    assert not (out / "weights.safetensors").exists()
+@contextmanager
+def forked(log: Path, inputs: Path, out: Path):
+    """The stage in a fork of this process, which takes no time to start, and says things to `log`.
+
+    What is in the folder stays.
+    """
+    _, path, *rest = [*arguments(inputs, out.with_name("nothing"))[:-1], str(out)]
+
+    def train() -> None:
+        with log.open("w", encoding="utf-8") as sys.stdout:
+            sys.stderr = sys.stdout
+            run_stage("train", Path(path), *rest)
+
+    training = get_context("fork").Process(target=train)
+    training.start()
+    try:
+        yield training
+    finally:
+        training.kill()
+        training.join()
+
+
+def test_a_killed_training_goes_on_from_an_earlier_snapshot_to_the_same_bytes(
+    inputs, root, out, whole, capsys
+):
+    with signalled_at(out, 30, signal.SIGTERM), pytest.raises(SystemExit) as stopped:
+        train_here(inputs, out)
+    del stopped  # and with it the training's hold on its snapshots, as if its process ended
+    step = stopped_step(capsys.readouterr().err)
     (unfinished,) = (root / ".resume").iterdir()
     goes_on = f"train infogan-3  goes on after step {step}, from the snapshot in {unfinished}\n"
-
-    status, said, _ = stop(inputs, out, signal.SIGKILL, step=100)
-    assert (status, goes_on in said) == (-signal.SIGKILL, True)
+    shutil.rmtree(out)
+    with forked(root / "log", inputs, out) as training:
+        wait_for_step(out, 100, training.is_alive)
+    assert training.exitcode == -signal.SIGKILL
+    assert goes_on in (root / "log").read_text()
     assert not (out / "weights.safetensors").exists()
-
-    with start(inputs, out) as training:
-        said, errors = training.communicate(timeout=60)
-    assert (training.returncode, errors, goes_on in said) == (0, "", True)
+    train_here(inputs, out)
+    assert goes_on in capsys.readouterr().out
     assert list((root / ".resume").iterdir()) == []
     assert contents(out) == whole
 
@@ -195,51 +208,42 @@ def test_a_stage_that_was_started_by_hand_outlives_its_shell(inputs, root, out, 
 def test_a_second_training_into_a_folder_waits_and_goes_on_from_the_firsts_snapshot(
     inputs, root, out, whole
 ):
-    with start(inputs, out) as first:
-        wait_for_step(out, 20, lambda: first.poll() is None)
-        first.send_signal(signal.SIGSTOP)  # it holds the folder, however slow this machine is
-        options = arguments(inputs, root / "nothing")
-        command = [sys.executable, "-m", "stages.train", *options[:-1], str(out)]
-        with launch(command) as second:
-            lines = [second.stdout.readline() for _ in range(2)]
-            assert lines[1] == (
-                f"train infogan-3  waits for process {first.pid}, which writes into {out}\n"
-            )
-            first.send_signal(signal.SIGTERM)
-            first.send_signal(signal.SIGCONT)
-            step = stopped_step(first.communicate(timeout=60)[1])
-            said, errors = second.communicate(timeout=60)
-    assert (second.returncode, errors) == (0, "")
-    assert f"goes on after step {step}, " in said
+    logs = [root / "first", root / "second"]
+    with forked(logs[0], inputs, out) as first:
+        wait_for_step(out, 20, first.is_alive)
+        os.kill(first.pid, signal.SIGSTOP)  # it holds the folder, however slow this machine is
+        with forked(logs[1], inputs, out) as second:
+            while "waits" not in (logs[1].read_text() if logs[1].exists() else ""):
+                assert second.is_alive()
+                time.sleep(0.01)
+            os.kill(first.pid, signal.SIGTERM)
+            os.kill(first.pid, signal.SIGCONT)
+            for training in (first, second):
+                training.join(60)
+    assert (first.exitcode, second.exitcode) == (128 + signal.SIGTERM, 0)
+    waits, goes_on = logs[1].read_text().splitlines()[1:3]
+    assert waits == f"train infogan-3  waits for process {first.pid}, which writes into {out}"
+    step = stopped_step(logs[0].read_text().splitlines(keepends=True)[-1])
+    assert goes_on.startswith(f"train infogan-3  goes on after step {step}, ")
     assert contents(out) == whole
 
 
-def test_a_training_whose_terminal_hangs_up_stops_at_a_snapshot(inputs, root, out):
-    status, _, errors = stop(inputs_of(root, inputs, num_steps=10**6), out, signal.SIGHUP, step=20)
-    assert (status, stopped_step(errors) >= 20) == (128 + signal.SIGHUP, True)
-    assert len(list((root / ".resume").glob("*/snapshot"))) == 1
-
-
-def test_a_training_under_nohup_goes_on_without_a_terminal(inputs, root, out, whole):
-    with start(inputs, out, ("nohup",)) as training:
-        wait_for_step(out, 20, lambda: training.poll() is None)
-        training.send_signal(signal.SIGHUP)
-        training.communicate(timeout=60)
-    assert training.returncode == 0
+def test_a_training_under_nohup_goes_on_without_a_terminal(inputs, out, whole):
+    with signalled_at(out, 20, signal.SIGHUP):
+        signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+        train_here(inputs, out)
     assert contents(out) == whole
 
 
-def test_a_training_whose_reader_goes_away_stops_at_a_snapshot(inputs, root, out):
-    with start(inputs_of(root, inputs, num_steps=10**6), out) as training:
-        try:
-            training.stdout.readline()
-            training.stdout.close()
-            training.wait(timeout=60)
-            errors = training.stderr.read()
-        finally:
-            training.kill()
-    stopped_step(errors)
-    assert training.returncode == 128 + signal.SIGPIPE
+def test_a_training_whose_reader_goes_away_stops_at_a_snapshot(
+    inputs, root, out, monkeypatch, capsys
+):
+    endless = inputs_of(root, inputs, num_steps=10**6)
+    monkeypatch.setattr(sys, "stdout", Gone(errno.EPIPE))
+    with pytest.raises(SystemExit) as stopped:
+        train_here(endless, out)
+    assert stopped.value.code == 128 + signal.SIGPIPE
+    stopped_step(capsys.readouterr().err)
     assert len(list((root / ".resume").glob("*/snapshot"))) == 1
 
 
@@ -275,13 +279,14 @@ def signalled_at(out: Path, step: int, number: signal.Signals):
 def test_a_training_stopped_at_random_goes_on_to_the_same_bytes(inputs, root, out, whole, capsys):
     moments = random.Random(0)
     resumed = 0
-    for earliest, number in zip((10, 50, 90), random.Random(1).choices(SIGNALS, k=3), strict=True):
+    for earliest, number in zip((10, 50, 90), SIGNALS, strict=True):
         shutil.rmtree(out, ignore_errors=True)
         at = earliest + 10 * moments.randrange(4)
         with signalled_at(out, at, number), pytest.raises(SystemExit) as stopped:
             train_here(inputs, out)
         assert stopped.value.code == 128 + number
-        del stopped  # and with it the training's hold on its snapshots, as if its process ended
+        assert not (out / "weights.safetensors").exists()
+        del stopped
         said, errors = capsys.readouterr()
         assert (f"goes on after step {resumed}, " in said) == (resumed > 0)
         resumed = stopped_step(errors)

@@ -4,7 +4,6 @@ import importlib
 import json
 import math
 import re
-import subprocess
 import sys
 from pathlib import Path
 from shutil import copyfile
@@ -14,9 +13,10 @@ import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
 
+import stages.train
 from infogan.base.dataset import SPLITS
 from infogan.base.errors import InfoGANError
-from infogan.base.packed import packed_contents, split_path
+from infogan.base.splits import packed_contents, split_path
 from infogan.datasets import lookup
 
 TINY = {
@@ -37,15 +37,24 @@ TINY = {
     "runtime.threads": 1,
 }
 
+# The paper's is that of `whole`.
 LAYOUTS = {
     "the paper's": {},
-    "more categories than classes": {"codes.categorical": [12]},
-    "fewer categories than classes": {"codes.categorical": [4]},
-    "two categorical codes": {"codes.categorical": [10, 2]},
-    "three continuous codes": {"codes.continuous": 3},
-    "one continuous code": {"codes.continuous": 1},
+    "more categories than classes, one continuous code": {
+        "codes.categorical": [12],
+        "codes.continuous": 1,
+    },
+    "two categorical codes, fewer categories than classes, three continuous codes": {
+        "codes.categorical": [4, 2],
+        "codes.continuous": 3,
+    },
     "no categorical code": {"codes.categorical": []},
     "no continuous code": {"codes.continuous": 0},
+}
+WHOLE = {
+    "num_steps": 5,
+    "objectives": ["infogan", "gan", "cgan"],
+    "networks.init_std": 0.5,  # so large that images differ
 }
 
 
@@ -68,7 +77,7 @@ def resume_elsewhere(tmp_path, monkeypatch) -> None:
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def shared(tmp_path_factory, make_params) -> Path:
     """Packed digits and a classifier of them."""
     folder = tmp_path_factory.mktemp("shared")
@@ -78,44 +87,66 @@ def shared(tmp_path_factory, make_params) -> Path:
     return folder
 
 
-@pytest.fixture
-def pipeline(tmp_path, shared, make_params):
-    """All stages after the classifier, for some changes of the parameters; returns the folder."""
-    runs = tmp_path / "runs"
-    runs.mkdir()
-    (runs / "judge").symlink_to(shared / "judge")
+@pytest.fixture(scope="module")
+def pipeline(shared, make_params):
+    """All stages after the judge, for some changes of the parameters; returns their folder.
 
-    def run(changes: dict) -> Path:
-        params = write_params(tmp_path, make_params, changes)
-        values = make_params(TINY | changes)
+    `images` is what the training reads.
+    """
+
+    def run(folder: Path, changes: dict, images: Path = shared / "data") -> Path:
+        runs, data = folder / "runs", ("--data", shared / "data")
+        runs.mkdir()
+        (runs / "judge").symlink_to(shared / "judge")
+        params, values = write_params(folder, make_params, changes), make_params(TINY | changes)
         run_stage("objectives", params, "--out", runs / "objectives")
         for objective in values.objectives:
             for seed in values.seeds:
-                run_one(params, objective, seed)
+                name, seeded = f"{objective}-{seed}", ("--seed", str(seed))
+                file = ("--objective", runs / "objectives" / f"{objective}.json")
+                out = ("--out", runs / "train" / name)
+                run_stage("train", params, *file, *seeded, "--data", images, *out)
+                weights = ("--weights", runs / "train" / name / "weights.safetensors")
+                out = ("--out", runs / "traverse" / name)
+                run_stage("traverse", params, *weights, *seeded, *out)
+                judge = ("--judge", runs / "judge" / "weights.safetensors")
+                out = ("--out", runs / "evaluate" / name)
+                run_stage("evaluate", params, *weights, *judge, *data, *seeded, *out)
         first = f"{values.objectives[0]}-{values.seeds[0]}"
-        weights = runs / "train" / first / "weights.safetensors"
+        weights = ("--weights", runs / "train" / first / "weights.safetensors")
         measured = ("--measurements", runs / "evaluate" / first / "measurements.json")
-        out = ("--out", tmp_path / "reports" / "explorer.html")
-        run_stage("explore", params, "--weights", weights, *measured, "--seed", "3", *out)
-        data = ("--data", shared / "data")
-        run_stage("report", params, "--runs", runs, *data, "--out", tmp_path / "reports")
-        return tmp_path
+        out = ("--out", folder / "reports" / "explorer.html")
+        run_stage("explore", params, *weights, *measured, "--seed", "3", *out)
+        run_stage("report", params, "--runs", runs, *data, "--out", folder / "reports")
+        return folder
 
-    def run_one(params: Path, objective: str, seed: int) -> None:
-        name = f"{objective}-{seed}"
-        weights = runs / "train" / name / "weights.safetensors"
-        data = ("--data", shared / "data")
-        seeded = ("--seed", str(seed))
-        file = runs / "objectives" / f"{objective}.json"
-        out = ("--out", weights.parent)
-        run_stage("train", params, "--objective", file, *seeded, *data, *out)
-        out = ("--out", runs / "traverse" / name)
-        run_stage("traverse", params, "--weights", weights, *seeded, *out)
-        judge = ("--judge", runs / "judge" / "weights.safetensors")
-        out = ("--out", runs / "evaluate" / name)
-        run_stage("evaluate", params, "--weights", weights, *judge, *data, *seeded, *out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(shared))
+        yield run
 
-    return run
+
+@pytest.fixture(scope="module")
+def whole(pipeline, tmp_path_factory) -> Path:
+    """All objectives with the paper's layout."""
+    return pipeline(tmp_path_factory.mktemp("whole"), WHOLE)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The files in a folder, by name."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def split_alone(shared: Path, target: Path, split: str) -> Path:
+    """Packed digits of which the other split cannot be read."""
+    target.mkdir()
+    for each in SPLITS:
+        split_path(target, each).write_bytes(b"unread")
+    copyfile(split_path(shared / "data", split), split_path(target, split))
+    return target
 
 
 def leaves(tree: dict) -> list:
@@ -126,22 +157,15 @@ def leaves(tree: dict) -> list:
     ]
 
 
-def test_the_seed_decides_what_is_drawn_and_measured_of_the_same_weights(
-    pipeline, shared, make_params
-):
-    # Weights so large that images differ.
-    folder = pipeline({"objectives": ["gan"], "seeds": [3], "networks.init_std": 0.5})
-    params, weights = folder / "params.yaml", folder / "runs/train/gan-3/weights.safetensors"
-    judge = shared / "judge" / "weights.safetensors"
-    files = ("runs/traverse/gan-3/c1.npy", "runs/evaluate/gan-3/measurements.json")
-    before = [(folder / file).read_bytes() for file in files]
-    for seed, same in (("3", True), ("4", False)):
-        options = ("--weights", weights, "--seed", seed, "--out")
-        run_stage("traverse", params, *options, folder / "runs/traverse/gan-3")
-        of_data = ("--judge", judge, "--data", shared / "data")
-        run_stage("evaluate", params, *of_data, *options, folder / "runs/evaluate/gan-3")
-        after = [(folder / file).read_bytes() for file in files]
-        assert [b == a for b, a in zip(before, after, strict=True)] == [same, same]
+def test_the_seed_decides_what_is_drawn_and_measured_of_the_same_weights(whole, shared, tmp_path):
+    params = whole / "params.yaml"
+    options = ("--weights", whole / "runs/train/gan-3/weights.safetensors", "--seed", "4")
+    of_data = ("--judge", shared / "judge" / "weights.safetensors", "--data", shared / "data")
+    run_stage("traverse", params, *options, "--out", tmp_path / "traverse")
+    run_stage("evaluate", params, *of_data, *options, "--out", tmp_path / "evaluate")
+    for file in ("traverse/{}c1.npy", "evaluate/{}measurements.json"):
+        before = (whole / "runs" / file.format("gan-3/")).read_bytes()
+        assert (tmp_path / file.format("")).read_bytes() != before
 
 
 def with_split_like(packed: Path, target: Path, **labels: int) -> Path:
@@ -172,46 +196,30 @@ def test_the_judge_learns_from_training_images_and_is_tested_on_test_images(
     assert found["test"]["frechet_floor"] > 1e-3  # of test from training images: no distance is 0
 
 
-def test_a_training_reads_the_training_images_alone(tmp_path, pipeline, shared, make_params):
-    folder = pipeline({"objectives": ["gan"], "seeds": [3]})
-    data = tmp_path / "data"
-    data.mkdir()
-    copyfile(split_path(shared / "data", "train"), split_path(data, "train"))
-    split_path(data, "test").write_bytes(b"unread")
-    again = tmp_path / "again" / "gan-3"
-    objective = folder / "runs/objectives/gan.json"
-    options = ("--objective", objective, "--seed", "3", "--data", data, "--out", again)
-    run_stage("train", folder / "params.yaml", *options)
-    before = folder / "runs/train/gan-3/weights.safetensors"
-    assert (again / "weights.safetensors").read_bytes() == before.read_bytes()
+def test_the_report_shows_real_test_images_and_gives_the_same_bytes_again(whole, shared, tmp_path):
+    data = split_alone(shared, tmp_path / "data", "test")
+    options = ("--runs", whole / "runs", "--data", data, "--out", tmp_path / "again")
+    run_stage("report", whole / "params.yaml", *options)
+    before = contents(whole / "reports")
+    del before["explorer.html"]
+    assert contents(tmp_path / "again") == before
 
 
-def test_the_report_shows_real_test_images(pipeline, shared, tmp_path):
-    folder = pipeline({"objectives": ["gan"], "seeds": [3]})
-    data = tmp_path / "data"
-    data.mkdir()
-    copyfile(split_path(shared / "data", "test"), split_path(data, "test"))
-    options = ("--runs", folder / "runs", "--data", data, "--out", tmp_path / "again")
-    run_stage("report", folder / "params.yaml", *options)
-    before = folder / "reports" / "figures" / "samples.png"
-    assert (tmp_path / "again" / "figures" / "samples.png").read_bytes() == before.read_bytes()
-
-
-def test_the_test_images_are_those_that_are_counted(pipeline):
-    folder = pipeline({"objectives": ["gan"], "seeds": [3]})
-    record = json.loads((folder / "runs/evaluate/gan-3/measurements.json").read_text())
+def test_the_test_images_are_those_that_are_counted(whole):
+    record = json.loads((whole / "runs/evaluate/gan-3/measurements.json").read_text())
     assert sum(map(sum, record["contingency"])) == 360  # of 1,437 training images, 100 fit the map
     assert len(record["category_to_class"]) == 10
 
 
 @pytest.mark.parametrize("changes", LAYOUTS.values(), ids=LAYOUTS.keys())
-def test_every_layout_reaches_the_report(pipeline, make_params, changes):
-    folder = pipeline(changes)
+def test_every_layout_reaches_the_report(whole, pipeline, make_params, tmp_path, changes):
+    alone = changes | {"objectives": ["infogan"]}
+    folder = pipeline(tmp_path, alone) if changes else whole
     layout = make_params(TINY | changes).codes
     metrics = json.loads((folder / "reports" / "metrics.json").read_text())
 
     assert all(math.isfinite(value) for value in leaves(metrics))
-    assert set(metrics) == {"infogan", "gan", "judge"}
+    assert set(metrics) == {*(alone if changes else WHOLE)["objectives"], "judge"}
     assert ("accuracy_matched" in metrics["infogan"]) == bool(layout.categorical)
     assert ("bound_cat_nats" in metrics["infogan"]) == bool(layout.categorical)
     assert ("bound_cont_nats" in metrics["infogan"]) == bool(layout.continuous)
@@ -241,61 +249,68 @@ def test_every_layout_reaches_the_report(pipeline, make_params, changes):
     assert "{{" not in page.split("<script>")[0]
 
 
-def test_the_conditional_gan_reaches_the_report_beside_the_others(pipeline):
-    folder = pipeline({"objectives": ["infogan", "gan", "cgan"]})
-    metrics = json.loads((folder / "reports" / "metrics.json").read_text())
+def test_the_conditional_gan_reaches_the_report_beside_the_others(whole):
+    metrics = json.loads((whole / "reports" / "metrics.json").read_text())
     assert set(metrics["cgan"]) == set(metrics["infogan"])
-    assert "| cgan |" in (folder / "reports" / "results.md").read_text()
+    assert "| cgan |" in (whole / "reports" / "results.md").read_text()
 
 
-def test_two_seeds_give_a_spread_and_a_picture_of_both(pipeline):
-    folder = pipeline({"seeds": [3, 5], "objectives": ["infogan"]})
-    metrics = json.loads((folder / "reports" / "metrics.json").read_text())
+@pytest.fixture(scope="module")
+def two_seeds(pipeline, shared, tmp_path_factory) -> Path:
+    """The first objective of `whole` again, and with another seed, from training images alone."""
+    folder = tmp_path_factory.mktemp("two")
+    images = split_alone(shared, folder / "images", "train")
+    return pipeline(folder, WHOLE | {"objectives": ["infogan"], "seeds": [3, 5]}, images)
+
+
+def test_two_seeds_give_a_spread_and_a_picture_of_both(two_seeds):
+    metrics = json.loads((two_seeds / "reports" / "metrics.json").read_text())
     singles = [
-        json.loads((folder / f"runs/evaluate/infogan-{seed}/measurements.json").read_text())
+        json.loads((two_seeds / f"runs/evaluate/infogan-{seed}/measurements.json").read_text())
         for seed in (3, 5)
     ]
     values = [single["metrics"]["nmi"] for single in singles]
     assert metrics["infogan"]["nmi"] == pytest.approx(np.mean(values))
     assert metrics["infogan"]["nmi_std"] == pytest.approx(np.std(values, ddof=1))
     assert "gan" not in metrics
-    assert (folder / "reports" / "figures" / "seeds_infogan.png").is_file()
-    weights = [folder / "runs/train" / f"infogan-{seed}" / "weights.safetensors" for seed in (3, 5)]
+    assert (two_seeds / "reports" / "figures" / "seeds_infogan.png").is_file()
+    weights = [two_seeds / f"runs/train/infogan-{seed}/weights.safetensors" for seed in (3, 5)]
     assert weights[0].read_bytes() != weights[1].read_bytes()
 
 
-def test_the_same_seed_gives_the_same_bytes_in_every_stage(pipeline):
-    def contents(folder: Path) -> dict[str, bytes]:
-        files = [*folder.glob("runs/*/*/**/*"), *folder.glob("reports/**/*")]
-        return {
-            path.relative_to(folder).as_posix(): path.read_bytes()
-            for path in sorted(files)
-            if path.is_file() and "judge" not in path.parts
-        }
-
-    first = contents(pipeline({"objectives": ["infogan"]}))
-    again = contents(pipeline({"objectives": ["infogan"]}))
-    assert len(first) > 15
+@pytest.mark.parametrize("stage", ["train", "traverse", "evaluate"])
+def test_the_same_seed_gives_the_same_bytes_and_trains_on_training_images_alone(
+    whole, two_seeds, stage
+):
+    first, again = (
+        contents(folder / "runs" / stage / "infogan-3") for folder in (whole, two_seeds)
+    )
+    assert first
     assert [name for name in first if first[name] != again.get(name)] == []
 
 
-def test_the_log_holds_means_at_each_interval(pipeline):
-    folder = pipeline({"objectives": ["infogan"], "num_steps": 5})
-    log = folder / "runs/train/infogan-3/plots/metrics/bound_cat_nats.tsv"
+def test_the_same_run_gives_the_same_explorer(whole, two_seeds):
+    first, again = (
+        (folder / "reports/explorer.html").read_bytes() for folder in (whole, two_seeds)
+    )
+    assert first == again
+
+
+def test_the_log_holds_means_at_each_interval(whole):
+    log = whole / "runs/train/infogan-3/plots/metrics/bound_cat_nats.tsv"
     assert [line.split("\t")[0] for line in log.read_text().splitlines()] == ["step", "2", "4", "5"]
-    live = json.loads((folder / "runs/train/infogan-3/metrics.json").read_text())
+    live = json.loads((whole / "runs/train/infogan-3/metrics.json").read_text())
     assert live["step"] == 5
     assert set(live) == {
         *("step", "discriminator_loss", "generator_loss", "bound_cat_nats", "bound_cont_nats")
     }
 
 
-def test_curves_have_one_column_per_objective_and_quantity(pipeline):
-    folder = pipeline({})
-    header, *rows = (folder / "reports" / "curves.csv").read_text().splitlines()
+def test_curves_have_one_column_per_objective_and_quantity(whole):
+    header, *rows = (whole / "reports" / "curves.csv").read_text().splitlines()
     assert header.startswith("step,infogan_")
     assert "gan_bound_cat_nats" in header.split(",")
-    assert [row.split(",")[0] for row in rows] == ["2", "4"]
+    assert [row.split(",")[0] for row in rows] == ["2", "4", "5"]
 
 
 @pytest.mark.parametrize("weight", [0.0, 0.5])
@@ -312,28 +327,27 @@ def test_training_reads_no_label(shared, tmp_path, make_params, monkeypatch, wei
     assert (tmp_path / "run" / "weights.safetensors").is_file()
 
 
-def test_weights_of_another_layout_are_refused_and_nothing_is_written(
-    pipeline, shared, make_params
-):
-    folder = pipeline({"objectives": ["infogan"]})
-    params = write_params(folder, make_params, {"codes.categorical": [12]})
-    weights = folder / "runs/train/infogan-3/weights.safetensors"
-    out = folder / "elsewhere"
+def test_weights_of_another_layout_are_refused_and_nothing_is_written(whole, make_params, tmp_path):
+    params = write_params(tmp_path, make_params, {"codes.categorical": [12]})
+    weights = whole / "runs/train/infogan-3/weights.safetensors"
+    out = tmp_path / "elsewhere"
     with pytest.raises(InfoGANError, match=r"codes.categorical = \[10\], expected \[12\]"):
         run_stage("traverse", params, "--weights", weights, "--seed", "3", "--out", out)
     assert not out.exists()
 
 
-def test_bad_parameters_end_in_one_line_and_leave_results_alone(tmp_path, make_params):
+def test_bad_parameters_end_in_one_line_and_leave_results_alone(
+    tmp_path, make_params, monkeypatch, capsys
+):
     params = write_params(tmp_path, make_params, {})
     params.write_text(params.read_text().replace("num_steps: 4", "num_steps: 0"))
     (tmp_path / "weights.safetensors").write_text("earlier result")
-    command = [sys.executable, "-m", "stages.train", "--params", str(params), "--seed", "0"]
-    command += ["--objective", "x.json", "--data", str(tmp_path), "--out", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
+    options = f"--params {params} --seed 0 --objective x.json --data {tmp_path} --out {tmp_path}"
+    monkeypatch.setattr(sys, "argv", ["train", *options.split()])
+    with pytest.raises(SystemExit, match="1"):
+        stages.run_stage(stages.train.main, stages.train.parser())
     message = f"error: {params}: num_steps = 0: expected greater than or equal to 1\n"
-    assert done.stderr == message
+    assert capsys.readouterr().err == message
     assert (tmp_path / "weights.safetensors").read_text() == "earlier result"
 
 
