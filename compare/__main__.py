@@ -26,6 +26,8 @@ from study.git import git
 from study.records import Record, load_records, same_parameters
 
 METRICS, FIGURES, PARAMETERS = "reports/metrics.json", "reports/figures/", "params.yaml"
+# What a run of the study has of its own, the judge that all have, and what a state may differ in.
+OF_A_RUN = ("seeds", "objectives", "judge.weights", "runtime.precision")
 ABOUT = (
     "Means over seeds. The spread is the standard deviation over the seeds of the study's recipe "
     "with the same parameters, the larger where both are recipes. Bold: more than two spreads."
@@ -108,7 +110,7 @@ def seed_spreads(states: tuple[State, State], records: list[Record]) -> dict[str
         own = {k: v for k, v in state.parameters.items() if not k.startswith("runtime.")}
         for record in records:
             recorded = record.contents["parameters"]
-            chosen = {key: recorded[key] for key in ("seeds", "objectives")}
+            chosen = {key: recorded[key] for key in OF_A_RUN if key in recorded}
             if same_parameters(recorded, own | chosen):
                 metrics = flat({chosen["objectives"][0]: record.metrics})
                 runs.append({"state": state.name, **metrics})

@@ -112,11 +112,6 @@ class CodeLayout(_Section):
         """H(c) of each uniform categorical code: log(size)."""
         return tuple(math.log(size) for size in self.categorical)
 
-    @property
-    def continuous_entropy_nats(self) -> float:
-        """Differential entropy of all the U(-1, 1) codes together: log 2 each."""
-        return self.continuous * math.log(2)
-
 
 class Networks(_Section):
     """What the paper's tables leave open; `width` scales every hidden layer of the table."""

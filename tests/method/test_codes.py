@@ -191,9 +191,3 @@ def test_entropy_of_a_categorical_code_is_log_of_its_size():
         (math.log(5), math.log(3), math.log(4))
     )
     assert code_layout(3, (), 2).categorical_entropies_nats == ()
-
-
-@pytest.mark.parametrize("continuous", [0, 1, 3])
-def test_entropy_of_continuous_codes_is_log_2_each(continuous):
-    layout = code_layout(4, (2,), continuous)
-    assert layout.continuous_entropy_nats == pytest.approx(continuous * 0.693147, abs=1e-5)
