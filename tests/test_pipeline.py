@@ -7,7 +7,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -132,9 +131,7 @@ def test_repro_writes_finite_metrics_of_every_objective(run):
 
 
 def test_a_second_repro_changes_nothing(run):
-    started = time.monotonic()
     assert "Data and pipelines are up to date." in run("dvc", "repro")
-    assert time.monotonic() - started < 10
     assert run("git", "status", "--porcelain") == ""
 
 
