@@ -182,6 +182,20 @@ def load_records(folder: Path) -> list[Record]:
     return sorted(records, key=lambda record: (record.recipe, record.seed))
 
 
+def refuse_taken_name(experiment: Experiment, repository: Path) -> None:
+    """Refuse where the last commit has an experiment of that name with other parameters."""
+    head = git("rev-parse", "HEAD", folder=repository).decode().strip()
+    ref = f"refs/exps/{head[:2]}/{head[2:]}/{experiment.name}"
+    if not git("for-each-ref", ref, folder=repository):
+        return
+    parameters = _parameters_of(_Experiment(repository, ref).read("params.yaml").decode())
+    if not same_parameters(parameters, experiment.parameters):
+        raise InfoGANError(
+            f"experiment {experiment.name} is there, with other parameters than the study's; "
+            f"dvc exp rename it, or dvc exp remove {experiment.name}"
+        )
+
+
 def _parameters_of(text: str) -> dict[str, Any]:
     """The parameters in the text of a params.yaml; none where it is of another time's kind."""
     try:
