@@ -137,7 +137,7 @@ class Study:
         self.failed: list[str] = []
         self.bundle: Future | None = None
         with Repo() as repo:
-            cache = repo.cache.local.path
+            cache = repo.cache.local_cache_dir
         self.job = Job(
             task="",
             scheduler=client.scheduler.address,

@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from dvc.api import DVCFileSystem
+from dvc_data.index import DataIndexDirError
 from jaxtyping import UInt8
 from PIL import Image
 
@@ -65,7 +66,8 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
         return False
     try:
         return _copy(experiment, _Experiment(repository, revision), folder / experiment.name)
-    except FileNotFoundError as error:  # DVC's cache has lost an object: it has to run again
+    # DVC's cache has lost an object: it has to run again.
+    except (FileNotFoundError, DataIndexDirError) as error:
         print(f"study: {experiment.name} counts as not done: {error}")
         return False
 
