@@ -208,6 +208,7 @@ class Study:
             [*words, json.dumps(asdict(job))],
             input=self.bundle,
             capture_output=True,
+            start_new_session=True,  # Ctrl-C reaches it through the scheduler
             key=job.task,
             pure=False,
         )
@@ -261,7 +262,8 @@ class Study:
             reason = "" if self.collect(one) else "ended well, but its results did not arrive"
         except Exception as error:  # DVC's, ours, or the store's
             reason = " ".join(str(error).split())
-        path.unlink(missing_ok=True)
+        for done in (path, self.patch(replace(self.job, name=one.name))):
+            done.unlink(missing_ok=True)
         if reason:
             self.give_up(replace(self.job, name=one.name), [one], reason, progress)
         else:
@@ -281,9 +283,10 @@ class Study:
         workers = [address for held in self.client.who_has([future]).values() for address in held]
         for address in workers:
             progress.say(f"worker {address} gets nothing more: {reason}")
-        self.client.retire_workers(workers)
-        if not self.client.scheduler_info(n_workers=-1)["workers"]:
+        # Dask keeps the last worker, which has what the driver sent.
+        if set(self.client.scheduler_info(n_workers=-1)["workers"]) <= set(workers):
             raise InfoGANError(f"no worker is left: {reason}")
+        self.client.retire_workers(workers)
 
 
 def _prepared(one: Experiment) -> dict[str, Any]:

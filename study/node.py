@@ -5,6 +5,7 @@ with what that changed of dvc.lock; what DVC and the stages print goes to the dr
 Dask's. It stops, at a snapshot, once its worker is gone or nobody waits for its task any more.
 """
 
+import ctypes
 import json
 import os
 import platform
@@ -30,6 +31,7 @@ DVC = (sys.executable, "-m", "dvc")
 LAST_LINES = 20
 SECONDS_BETWEEN_LOOKS = 1.0
 SECONDS_TO_STOP = 60.0
+PR_SET_PDEATHSIG = 1
 # Exit statuses: the job may do well on another worker; it was not allowed to end.
 UNFIT, STOPPED = 3, 4
 
@@ -102,7 +104,7 @@ def do(job: Job, worker: int) -> bytes:
         raise Unfit(f"its environment is not the one of {LOCK}: {'; '.join(differing)}")
     set_up(job)
     name = ["--name", job.name] if job.is_last else []
-    pull = ["--pull", "--no-run-cache"] if job.store else []
+    pull = ["--pull"] if job.store else []
     pushed = ["--with-deps", *job.targets] if job.targets else []
     with _connected(job) as told:
         told.run([*DVC, "exp", "run", *name, *pull, *job.options, *job.targets], worker)
@@ -183,6 +185,7 @@ class Told:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         try:
             while not _has_ended(process, SECONDS_BETWEEN_LOOKS):
@@ -220,6 +223,12 @@ def end(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGINT)
         if not _has_ended(process, SECONDS_TO_STOP):
             os.killpg(process.pid, signal.SIGKILL)
+
+
+def _end_with_parent() -> None:
+    """Have DVC end once this process was killed; then its stage stops at a snapshot by itself."""
+    with suppress(OSError, AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
