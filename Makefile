@@ -26,11 +26,11 @@ repro: $(READY)
 	$(RUN) python -m stages.side_by_side evaluate
 	$(DVC) repro
 
-# The replication study: every recipe of study/experiments.yaml over its seeds, and the report.
+# The replication study: every recipe of study/experiments.yaml over its seeds, and the report. On a
+# cluster with `make study ON=tcp://scheduler:8786 STORE=/shared/folder`, see docs/clusters.md.
 study: $(READY)
 	$(RUN) python -m stages.objectives --check
-	$(DVC) repro download objectives judge
-	$(RUN) python -m study run
+	$(RUN) python -m study run $(if $(ON),--on "$(ON)") $(if $(STORE),--store "$(STORE)")
 
 # Two states of the results side by side: `make compare A=main B=name` writes one web page. Each is a
 # Git revision, the name of an experiment, or `workspace` for what lies here.

@@ -43,7 +43,7 @@ def main(args: argparse.Namespace) -> None:
         limit=params.traverse.limit,
         measures_digits=data_set.shows_strokes,
     )
-    write_page(args.out, generator, discriminator, facts)
+    write_page(args.out, generator, discriminator, facts, small=args.small)
     print(f"explore: {args.out}, {args.out.stat().st_size / 1e6:.1f} MB; open it in a browser")
 
 
@@ -68,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument("--seed", type=int, required=True, help="seed of the run")
     options.add_argument("--out", type=Path, required=True, help="the page: reports/explorer.html")
+    options.add_argument("--small", action="store_true", help="without Q, and in fewer bits")
     return options
 
 

@@ -12,9 +12,6 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import nullcontext
-from dataclasses import dataclass
-from pathlib import Path
 
 from infogan.base.cores import threads_asked, usable_cores
 from infogan.base.errors import InfoGANError, end_in_one_line
@@ -61,60 +58,30 @@ def share_cores(parts: int) -> int:
     return max(1, usable_cores() // threads)
 
 
-@dataclass(frozen=True)
-class _Running:
-    name: str
-    process: subprocess.Popen[bytes]
-    log: Path | None
-
-    def has_ended(self) -> bool:
-        return self.process.poll() is not None
-
-    def is_starting(self, under_way: str) -> bool:
-        if self.log is None or self.has_ended():
-            return False
-        return under_way not in self.log.read_text(errors="replace")
-
-
-def side_by_side(
-    commands: Mapping[str, Sequence[str]], jobs: int, logs: Path | None = None, under_way: str = ""
-) -> Iterator[tuple[str, bool]]:
+def side_by_side(commands: Mapping[str, Sequence[str]], jobs: int) -> Iterator[tuple[str, bool]]:
     """Run all commands, `jobs` at a time; yields each one's name and success when it has ended.
 
-    They write to the terminal, or each to `<logs>/<name>.log`. Until `under_way` stands in that
-    log no other is started and nothing is yielded: what a command does at its start collides with
-    nothing. On Ctrl-C, which reaches the commands too, it waits for those that run.
+    They write to the terminal. On Ctrl-C, which reaches the commands too, it waits for those that
+    run.
     """
-    if logs is not None:
-        logs.mkdir(parents=True, exist_ok=True)
     waiting = list(commands)
-    running: list[_Running] = []
+    running: dict[str, subprocess.Popen[bytes]] = {}
     try:
         while waiting or running:
-            if waiting and len(running) < jobs:
+            while waiting and len(running) < jobs:
                 name = waiting.pop(0)
-                log = None if logs is None else logs / f"{name}.log"
-                running.append(_start(name, commands[name], log))
-            while any(one.is_starting(under_way) for one in running):
-                time.sleep(SECONDS_BETWEEN_LOOKS)
-            for ended in [one for one in running if one.has_ended()]:
-                running.remove(ended)
-                yield ended.name, ended.process.returncode == 0
-            if not waiting or len(running) == jobs:
-                time.sleep(SECONDS_BETWEEN_LOOKS)
+                running[name] = subprocess.Popen(commands[name], stdin=subprocess.DEVNULL)
+            for name, process in list(running.items()):
+                if process.poll() is not None:
+                    del running[name]
+                    yield name, process.returncode == 0
+            time.sleep(SECONDS_BETWEEN_LOOKS)
     finally:
         # A second Ctrl-C ends the commands at once, and so the waiting.
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for one in running:
-            one.process.wait()
+        for process in running.values():
+            process.wait()
         signal.signal(signal.SIGINT, before)
-
-
-def _start(name: str, command: Sequence[str], log: Path | None) -> _Running:
-    with log.open("wb") if log else nullcontext() as output:
-        errors = subprocess.STDOUT if log else None
-        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors)
-    return _Running(name, process, log)
 
 
 if __name__ == "__main__":

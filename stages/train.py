@@ -42,8 +42,9 @@ def main(args: argparse.Namespace) -> None:
     where = ", ".join(f"{key} {value}" for key, value in list(backend.describe().items())[:4])
     terminal.say(f"{params.num_steps} steps: {where}")
     identity = identify(params, objective, args.seed, backend, images, labels)
-    # Beside the pipeline, also for an experiment's own copy.
-    resume = Path(os.environ.get("DVC_ROOT", ".")) / ".resume"
+    # Beside the pipeline, also for an experiment's own copy, unless it is said where.
+    beside = Path(os.environ.get("DVC_ROOT", "."), ".resume")
+    resume = Path(os.environ.get("INFOGAN_RESUME") or beside)
     with (
         sole_writer(args.out, terminal.say),
         closing(Snapshots(resume, args.out.name, identity, terminal.say)) as snapshots,

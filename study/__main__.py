@@ -4,70 +4,51 @@
 """
 
 import argparse
-import subprocess
+import sys
 from pathlib import Path
 
 from infogan.base.cores import usable_cores
 from infogan.base.errors import InfoGANError, end_in_one_line
 from infogan.base.files import write_file
 from infogan.report.figure_files import save_png, save_svg
-from stages.side_by_side import DVC, share_cores, side_by_side
 from study import report
+from study.cluster import Store, Study, connected, refuse_changes
 from study.experiments import Experiment, Recipe, experiments, load_recipes
 from study.git import refuse_shallow_clone
-from study.records import collect, load_records
+from study.progress import Progress
+from study.records import collect, load_records, refuse_taken_name
 
 RECIPES = Path("study/experiments.yaml")
 RECORDS = Path("reports/study")
 README = Path("README.md")
 LOGS = Path(".dvc/tmp/study")
-# DVC says so when an experiment has its own copy of the project.
-UNDER_WAY = "Reproducing experiment"
 
 
-def run(chosen: list[Experiment], jobs: int) -> list[str]:
-    """Train and measure what has no record yet, `jobs` experiments at a time; returns what failed.
+def run(chosen: list[Experiment], jobs: int, on: str, address: str) -> list[str]:
+    """Train and measure what has no record yet; returns what failed.
 
-    Each is put on record as soon as it has finished.
+    Each experiment is put on record as soon as it has finished.
     """
     refuse_shallow_clone()
     missing = [one for one in chosen if not collect(one, Path("."), RECORDS)]
-    free_names({one.name for one in missing})
     print(f"study: {len(missing)} experiments to run, {len(chosen) - len(missing)} on record")
-    share_cores(jobs)
-    by_name = {one.name: one for one in missing}
-    commands = {
-        one.name: [*DVC, "exp", "run", "--temp", "--name", one.name, *one.options]
-        for one in missing
-    }
-    failed = []
-    left = len(missing)
-    if missing:
-        print(f"study: {LOGS}/NAME.log shows each; Ctrl-C ends them, to go on later", flush=True)
-    for name, ended_well in side_by_side(commands, jobs, LOGS, UNDER_WAY):
-        left -= 1
-        on_record = ended_well and collect(by_name[name], Path("."), RECORDS)
-        if not on_record:
-            failed.append(name)
-        state = "on record" if on_record else f"failed, see {LOGS / name}.log"
-        if ended_well and not on_record:
-            state = f"ended well, but DVC keeps no such experiment; see {LOGS / name}.log"
-        print(f"study: {name} {state}; {left} of {len(missing)} left", flush=True)
-    return failed
-
-
-def free_names(names: set[str]) -> None:
-    """Remove experiments of those names: they ran with other parameters.
-
-    `exp run --force` would free the name, too, but also train again what is in the cache.
-    """
-    listed = [*DVC, "exp", "list", "--name-only"]
-    done = subprocess.run(listed, stdout=subprocess.PIPE, text=True)
-    if done.returncode:
-        raise InfoGANError("dvc exp list: failed; the cause stands above")
-    found = done.stdout.split()
-    for name in sorted(names & set(found)):
-        subprocess.run([*DVC, "exp", "remove", name], check=True)
+    if not missing:
+        return []
+    refuse_changes()
+    for one in missing:
+        refuse_taken_name(one, Path("."))
+    store = Store(address)
+    store.check()
+    with connected(on, jobs) as client, Progress(LOGS, len(missing)) as progress:
+        progress.say(f"{LOGS}/NAME.log shows each; Ctrl-C ends them, to go on later")
+        # Here the workers have this environment, elsewhere the one that they were started in.
+        study = Study(
+            client,
+            store,
+            python="python" if on else sys.executable,
+            collect=lambda one: collect(one, Path("."), RECORDS),
+        )
+        return study.run(missing, progress)
 
 
 def write_report(recipes: dict[str, Recipe]) -> None:
@@ -96,6 +77,12 @@ def main() -> None:
     parser.add_argument(
         "--jobs", type=int, default=usable_cores(), help="experiments at a time; one per core"
     )
+    parser.add_argument("--on", default="", help="a Dask scheduler's address; default: here")
+    parser.add_argument(
+        "--store",
+        default="",
+        help="folder or remote of all that is made",
+    )
     args = parser.parse_args()
     if args.jobs < 1:
         parser.error("--jobs: expected at least 1")
@@ -114,7 +101,7 @@ def main() -> None:
         write_report(recipes)
         return
     try:
-        failed = run(chosen, args.jobs) if args.task == "run" else []
+        failed = run(chosen, args.jobs, args.on, args.store) if args.task == "run" else []
     except KeyboardInterrupt:
         raise InfoGANError("interrupted; the same command goes on from here") from None
     done = [experiment.name for experiment in chosen if collect(experiment, Path("."), RECORDS)]

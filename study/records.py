@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import yaml
 from dvc.api import DVCFileSystem
+from dvc_data.index import DataIndexDirError
 from jaxtyping import UInt8
 from PIL import Image
 
@@ -65,7 +66,8 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
         return False
     try:
         return _copy(experiment, _Experiment(repository, revision), folder / experiment.name)
-    except FileNotFoundError as error:  # DVC's cache has lost an object: it has to run again
+    # DVC's cache has lost an object: it has to run again.
+    except (FileNotFoundError, DataIndexDirError) as error:
         print(f"study: {experiment.name} counts as not done: {error}")
         return False
 
@@ -181,6 +183,20 @@ def load_records(folder: Path) -> list[Record]:
                 f"{path.parent}: not a whole record ({error}); delete it and run the study again"
             ) from error
     return sorted(records, key=lambda record: (record.recipe, record.seed))
+
+
+def refuse_taken_name(experiment: Experiment, repository: Path) -> None:
+    """Refuse where the last commit has an experiment of that name with other parameters."""
+    head = git("rev-parse", "HEAD", folder=repository).decode().strip()
+    ref = f"refs/exps/{head[:2]}/{head[2:]}/{experiment.name}"
+    if not git("for-each-ref", ref, folder=repository):
+        return
+    parameters = _parameters_of(_Experiment(repository, ref).read("params.yaml").decode())
+    if not same_parameters(parameters, experiment.parameters):
+        raise InfoGANError(
+            f"experiment {experiment.name} is there, with other parameters than the study's; "
+            f"dvc exp rename it, or dvc exp remove {experiment.name}"
+        )
 
 
 def _parameters_of(text: str) -> dict[str, Any]:

@@ -15,6 +15,7 @@ REPOSITORY = Path(__file__).parents[1]
 
 # Each file is run by one worker; those that take longest first, so that none is left for the end.
 LONGEST = (
+    "test_cluster",
     "test_pipeline",
     "test_experiments",
     "test_stages",

@@ -3,7 +3,9 @@
 The page holds the networks with batch norm folded into the layers before it and the weights
 rounded: each row of a layer is a scale times whole numbers, of GENERATOR_BITS for G and
 RECOGNITION_BITS for Q. That keeps the page below 20 MB for MNIST and its images within 2/255 of
-PyTorch's. Maps lie in memory pixel by pixel (height, width, channel), as in `networks`.
+PyTorch's. A small page leaves Q out and has LARGEST_BITS for G's largest layer, where most weights
+are and rounding averages out: 8 MB at most, and images within 4/255. Maps lie in memory pixel by
+pixel (height, width, channel), as in `networks`.
 """
 
 import base64
@@ -33,6 +35,7 @@ from infogan.params import CodeLayout
 TEMPLATE = Path(__file__).with_suffix(".html")
 GENERATOR_BITS = 11
 RECOGNITION_BITS = 7
+LARGEST_BITS = 7  # of G on a small page
 
 
 @dataclass
@@ -77,17 +80,23 @@ def write_page(
     generator: Generator,
     discriminator: Discriminator,
     facts: dict[str, Any],
+    *,
+    small: bool = False,
 ) -> None:
-    """Write the page; `facts` is what `page_facts` gives."""
+    """Write the page, or a small one; `facts` is what `page_facts` gives."""
     g = fold_layers(generator.layers, size=1)
     size = facts["image"]["height"]
     q = fold_layers([*discriminator.trunk, *discriminator.recognition], size=size)
+    bits = [GENERATOR_BITS for _ in g]
+    if small:
+        bits[max(range(len(g)), key=lambda layer: g[layer].matrix.size)] = LARGEST_BITS
+        q = []
     contents = facts | {
         "generator": [operation.describe() for operation in g],
         "recognition": [operation.describe() for operation in q],
     }
-    low, high, scales = _quantise(g, GENERATOR_BITS)
-    q_low, _, q_scales = _quantise(q, RECOGNITION_BITS)
+    low, high, scales = _quantise(g, bits)
+    q_low, _, q_scales = _quantise(q, [RECOGNITION_BITS for _ in q])
     biases = [operation.bias for operation in [*g, *q]]
     numbers = np.concatenate([*scales, *q_scales, *biases]).astype("<f4").tobytes()
     blobs = {"low": low, "high": high, "recognition": q_low, "numbers": numbers}
@@ -207,20 +216,21 @@ def _numbers(tensor: Tensor | None) -> np.ndarray:
 
 
 def _quantise(
-    operations: list[Operation], bits: int
+    operations: list[Operation], bits: list[int]
 ) -> tuple[bytes, bytes, list[Float[np.ndarray, " row"]]]:
-    """Low bytes, high bytes and the scales of all rows; one number is 256 high + low."""
-    largest = 2 ** (bits - 1) - 1
-    levels, scales = [], []
-    for operation in operations:
-        scale = np.abs(operation.matrix).max(axis=1) / largest
+    """Low bytes, high bytes and the scales of all rows; one number is 256 high + low, both signed.
+
+    Up to 8 bits the high bytes are all 0, of which nothing remains when they are packed.
+    """
+    levels, scales = [np.zeros(0, np.int16)], []
+    for operation, depth in zip(operations, bits, strict=True):
+        scale = np.abs(operation.matrix).max(axis=1) / (2 ** (depth - 1) - 1)
         safe = np.where(scale > 0, scale, 1)
         levels.append(np.round(operation.matrix / safe[:, None]).astype(np.int16).ravel())
         scales.append(scale)
     whole = np.concatenate(levels)
-    if bits <= 8:
-        return whole.astype(np.int8).tobytes(), b"", scales
-    return (whole & 255).astype(np.uint8).tobytes(), (whole >> 8).astype(np.int8).tobytes(), scales
+    low = whole.astype(np.int8)
+    return low.tobytes(), ((whole - low) >> 8).astype(np.int8).tobytes(), scales
 
 
 assert KERNEL_SIZE == 4  # as the page's loops have it

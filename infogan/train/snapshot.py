@@ -21,12 +21,14 @@ from torch import Tensor
 from infogan.base.errors import InfoGANError
 from infogan.base.files import write_file
 from infogan.base.tensors import load_tensors, save_tensors
-from infogan.train.locks import Say, check_regular, holder, open_lock, take_lock
+from infogan.train.locks import Held, Lease, Say, check_regular, open_lock, take_lock
 
 Identity = dict[str, Any]
 
-# Unfinished trainings that are kept, of 160 MB each on MNIST; running ones are never deleted.
+# Unfinished trainings that are kept, of 160 MB each on MNIST. Beyond them those of the last week
+# are, too: a cluster may have left more, to go on with; running ones are never deleted.
 MAX_KEPT = 16
+SECONDS_KEPT = 7 * 24 * 3600.0
 
 # A training of the same run, which is an objective and a seed, that differs in one of these is
 # another; in anything else, somebody may expect it to go on, and is told why it does not.
@@ -49,9 +51,9 @@ class Snapshot:
 class Snapshots:
     """The snapshots of one training, in a folder of its own below `root`.
 
-    A second training of the same identity that starts while the first runs, to write elsewhere,
-    keeps none. Setting `stop_requested` ends the training after its next step; `resumed_step` is
-    where it set out.
+    `root` may be shared by machines. A second training of the same identity that starts while the
+    first runs, to write elsewhere, waits a moment for its end, and then keeps none. Setting
+    `stop_requested` ends the training after its next step; `resumed_step` is where it set out.
     """
 
     def __init__(
@@ -69,17 +71,17 @@ class Snapshots:
         self.stop_requested = False
         self.resumed_step = 0
         self._last = time.monotonic()
-        self._lock = self._claim()
+        self._lease = self._claim()
 
     def close(self) -> None:
         """Leave the snapshots to the next training of the same identity."""
-        if self._lock is not None:
-            os.close(self._lock)
-            self._lock = None
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
 
     def load(self) -> Snapshot | None:
         """The newest snapshot of this training, if there is a sound one; says what it found."""
-        if self._lock is None:
+        if self._lease is None:
             return None
         try:
             snapshot = _read(self.folder / "snapshot")
@@ -106,12 +108,16 @@ class Snapshots:
 
     def discard(self) -> None:
         """Delete this training's snapshots: it is done."""
-        if self._lock is not None:
+        if self._lease is not None and self._lease.is_ours():
             shutil.rmtree(self.folder, ignore_errors=True)
-            self.close()
+        self.close()
 
     def _save(self, snapshot: Snapshot) -> bool:
-        if self._lock is None:
+        if self._lease is None:
+            return False
+        if not self._lease.is_ours():
+            self.say("another process has taken the training over: this one keeps no snapshots")
+            self.close()
             return False
         try:
             _write(self.folder / "snapshot", snapshot)
@@ -121,26 +127,26 @@ class Snapshots:
             return False
         return True
 
-    def _claim(self) -> int | None:
-        """Make the folder and lock it for this process; None, and a word why, where that fails."""
-        lock = None
+    def _claim(self) -> Lease | None:
+        """Make the folder and lease it for this process; None, and a word why, where that fails."""
+        lease = None
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             if self.folder.is_symlink():
                 raise ValueError(f"{self.folder} is a link")
-            lock = open_lock(self.folder / "lock", create=True)
-            if take_lock(lock):
-                # What a killed process left of one: our own name, or safetensors' while it writes.
-                for partial in (*self.folder.glob(".*.partial"), *self.folder.glob(".tmp*")):
-                    partial.unlink(missing_ok=True)
-                write_file(self.folder / "identity.json", _as_text(self.identity))
-                _drop_oldest(self.folder)
-                return lock
-            self.say(f"{holder(lock)} runs the same training: this one keeps no snapshots")
+            lease = Lease(self.folder, self.say)
+            # What a killed process left of one: our own name, or safetensors' while it writes.
+            for partial in (*self.folder.glob(".*.partial"), *self.folder.glob(".tmp*")):
+                partial.unlink(missing_ok=True)
+            write_file(self.folder / "identity.json", _as_text(self.identity))
+            _drop_oldest(self.folder)
+            return lease
+        except Held as holder:
+            self.say(f"{holder} runs the same training: this one keeps no snapshots")
         except (OSError, ValueError) as error:
             self.say(f"keeps no snapshots: {error}")
-        if lock is not None:
-            os.close(lock)
+        if lease is not None:
+            lease.release()
         return None
 
     def _explain_difference(self) -> None:
@@ -175,10 +181,13 @@ def _read(path: Path) -> Snapshot:
 
 
 def _drop_oldest(ours: Path) -> None:
-    """Delete all but the newest of the other unfinished trainings; running ones, locked, stay."""
+    """Delete old unfinished trainings beyond the newest; running ones, locked, stay."""
     folders = [folder for folder in ours.parent.iterdir() if folder != ours]
     folders.sort(key=_last_changed, reverse=True)
+    long_ago = _last_changed(ours) - SECONDS_KEPT
     for folder in folders[MAX_KEPT:]:
+        if _last_changed(folder) > long_ago:
+            continue
         with suppress(OSError, ValueError):
             lock = open_lock(folder / "lock")
             if take_lock(lock):

@@ -12,6 +12,7 @@ from infogan.method.codes import sample, split_recognition
 from infogan.method.networks import TABLES, Discriminator, Generator, build_networks
 from stages.explore import named_categories
 from tests.browser import Browser, needs_browser
+from tests.conftest import load_preset
 from tests.layouts import code_layout
 
 LAYOUT = code_layout(noise=6, categorical=(5, 3), continuous=2)
@@ -136,11 +137,12 @@ LAYOUTS = {
 def page(tmp_path, options, browser):
     """Write and open a page; returns the networks."""
 
-    def open_page(layout=LAYOUT, table="mnist", **changes):
+    def open_page(layout=LAYOUT, table="mnist", *, small=False, **changes):
         generator, discriminator = trained_networks(table, layout, options)
         noise = sample(layout, 8, torch.Generator().manual_seed(3))[:, : layout.noise]
         path = tmp_path / "explorer.html"
-        write_page(path, generator, discriminator, facts_for(layout, table, noise, **changes))
+        facts = facts_for(layout, table, noise, **changes)
+        write_page(path, generator, discriminator, facts, small=small)
         browser.log("browser")
         browser.log("performance")
         browser.open(path)
@@ -193,6 +195,30 @@ def test_the_same_latents_give_the_same_image_within_two_grey_levels(page, brows
             assert np.abs(np.array(reading["categorical"][code]) - probabilities).max() < 0.1
         scale = q.mean.abs().max().item() + 1
         assert np.abs(np.array(reading["continuous"]) - q.mean[index].numpy()).max() < 0.1 * scale
+
+
+@needs_browser
+def test_a_small_pages_images_are_within_four_grey_levels_and_it_says_nothing_of_q(page, browser):
+    generator, _ = page(small=True)
+    latents = sample(LAYOUT, 100, torch.Generator())
+    with torch.no_grad():
+        expected = generator(latents).permute(0, 2, 3, 1).flatten(1).numpy()
+    shown = browser.run(
+        "return arguments[0].map((row) => Array.from(generate(row)))", latents.tolist()
+    )
+    assert np.abs(np.array(shown) - expected).max() * 255 < 4
+    time.sleep(0.3)
+    assert "category 0" in browser.run("return document.getElementById('said').textContent")
+    assert "Q reads" not in browser.run("return document.body.innerText")
+    assert not [entry for entry in browser.log("browser") if entry["level"] == "SEVERE"]
+
+
+def test_a_small_page_of_mnists_networks_is_at_most_eight_megabytes(tmp_path):
+    params = load_preset("release")
+    networks = build_networks(TABLES["mnist"], params.codes, params.networks, seed=0)
+    noise = sample(params.codes, 8, torch.Generator())[:, params.codes.noise_slice]
+    write_page(tmp_path / "page", *networks, facts_for(params.codes, "mnist", noise), small=True)
+    assert 6e6 < (tmp_path / "page").stat().st_size <= 8e6
 
 
 @needs_browser

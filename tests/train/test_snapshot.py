@@ -1,4 +1,5 @@
 import errno
+import fcntl
 import json
 import os
 import random
@@ -39,8 +40,9 @@ class Said(list):
 
 
 @pytest.fixture
-def open_snapshots(tmp_path):
+def open_snapshots(tmp_path, monkeypatch):
     """Open the snapshots of a training, `after` the end of the one that holds them, if any."""
+    monkeypatch.setattr("infogan.train.locks.SECONDS_TO_WAIT", 0.0)
 
     def open_them(
         identity=IDENTITY, *, run="infogan-0", root=tmp_path / "resume", between=0.0, after=None
@@ -340,6 +342,29 @@ def test_a_killed_training_lets_go_of_its_snapshots(open_snapshots, tmp_path):
     assert open_snapshots({"seed": 3}).load().step == 4
 
 
+def test_a_dead_machines_training_goes_on_here(open_snapshots):
+    folder = saved(open_snapshots).folder
+    (folder / "holder").write_text("process 7 on elsewhere")
+    os.utime(folder / "holder", (1e9, 1e9))
+    lock = os.open(folder / "lock", os.O_RDWR)
+    fcntl.flock(lock, fcntl.LOCK_EX)  # which some file systems keep after its end
+    snapshots = open_snapshots()
+    assert snapshots.load().step == 7
+    assert open_snapshots().say.text.endswith("keeps no snapshots")  # the new lock holds
+    os.close(lock)
+
+
+def test_a_training_that_another_machine_took_over_keeps_no_more_snapshots(open_snapshots):
+    first = open_snapshots()
+    first.after_step(lambda: STATE)
+    (first.folder / "holder").write_text("process 7 on elsewhere")
+    first.after_step(lambda: Snapshot(8, TENSORS, LOG))
+    first.discard()
+    assert "another process has taken the training over" in first.say.text
+    os.utime(first.folder / "holder", (1e9, 1e9))
+    assert open_snapshots().load().step == 7
+
+
 # Room.
 
 
@@ -376,6 +401,12 @@ def test_only_the_newest_unfinished_trainings_are_kept(open_snapshots):
     new = open_snapshots({**IDENTITY, "seed": 99})
     assert unfinished(root) == {snapshots.folder.name for snapshots in left[-MAX_KEPT:]}
     assert new.folder.exists()
+
+
+def test_all_unfinished_trainings_of_the_last_week_are_kept(open_snapshots):
+    left = [saved(open_snapshots, identity={"seed": seed}) for seed in range(MAX_KEPT + 2)]
+    open_snapshots()
+    assert len(unfinished(left[0].folder.parent)) == MAX_KEPT + 2
 
 
 def test_a_running_training_is_kept_however_old(open_snapshots):
@@ -528,19 +559,19 @@ def test_a_snapshot_that_cannot_be_written_is_said_and_the_one_before_stays(
         "No space left on device; free some space there and run again"
     ]
     assert sorted(path.name for path in snapshots.folder.iterdir()) == [
-        *("identity.json", "lock", "snapshot")
+        *("holder", "identity.json", "lock", "snapshot")
     ]
     assert_same(open_snapshots(after=snapshots).load(), STATE)
 
 
-def test_a_disk_too_full_for_the_identity_is_said_and_training_goes_on(open_snapshots, monkeypatch):
+def test_a_disk_too_full_for_a_claim_is_said_and_training_goes_on(open_snapshots, monkeypatch):
     with monkeypatch.context() as full:
         full.setattr("pathlib.Path.write_bytes", no_space)
         snapshots = open_snapshots()
     assert snapshots.load() is None
     snapshots.after_step(lambda: STATE)
     assert snapshots.say == [
-        f"keeps no snapshots: cannot write {snapshots.folder / 'identity.json'}: "
+        f"keeps no snapshots: cannot write {snapshots.folder / 'holder'}: "
         "No space left on device; free some space there and run again"
     ]
 

@@ -1,0 +1,293 @@
+"""The study's experiments on Dask.distributed: this machine's cores, or a cluster's workers.
+
+Dask carries no code of ours: each task is `subprocess.run` on a text, `study/bootstrap.py`, which
+clones HEAD from a Git bundle and runs `study.node` there. Objects go through the driver's own
+cache, which the workers then have to see, or through a store, any remote of DVC's.
+"""
+
+import hashlib
+import json
+import logging
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from distributed import Client, Future, LocalCluster, wait
+from dvc.repo import Repo
+
+from infogan.base.errors import InfoGANError
+from infogan.base.files import write_file
+from stages.side_by_side import share_cores
+from study.experiments import Experiment
+from study.git import git
+from study.node import LAST_LINES, SECONDS_TO_STOP, STOPPED, TOPIC, UNFIT, Event, Job, environment
+from study.progress import Progress
+
+BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
+MARKS = Path(".dvc/tmp/study")
+SECONDS_TO_CONNECT = 10
+# Parameters that decide what data and judge are, as dvc.yaml says of these stages.
+PREPARED = ("dataset", "judge", "evaluate.num_samples")
+
+
+@contextmanager
+def connected(on: str, jobs: int) -> Iterator[Client]:
+    """A client of the scheduler at `on`; without, of workers here, each for one core."""
+    if on:
+        try:
+            client = Client(on, timeout=SECONDS_TO_CONNECT)
+        except (OSError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise InfoGANError(f"no scheduler at {on}: {reason}; start it, or correct ON") from None
+        with client:
+            yield client
+        return
+    share_cores(jobs)
+    # What the terminal sends on Ctrl-C is the driver's alone.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        cluster = LocalCluster(
+            host="127.0.0.1",
+            n_workers=jobs,
+            threads_per_worker=1,
+            memory_limit=0,
+            dashboard_address=None,
+            silence_logs=logging.CRITICAL,
+        )
+    finally:
+        signal.signal(signal.SIGINT, before)
+    with cluster, Client(cluster) as client:
+        yield client
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where objects go besides the driver's own cache; nowhere, if it has no address."""
+
+    address: str
+
+    @property
+    def resume(self) -> str:
+        """The folder of unfinished trainings; "" where the store is none that can be opened."""
+        if not self.address:
+            return str(Path(".resume").resolve())
+        return "" if "://" in self.address else str(Path(self.address, ".resume"))
+
+    def repository(self) -> Repo:
+        """The driver's repository, with the store as its remote."""
+        remote = {"core": {"remote": "study"}, "remote": {"study": {"url": self.address}}}
+        return Repo(config=remote if self.address else {})
+
+    def check(self) -> None:
+        """Refuse one that cannot be written."""
+        if not self.address:
+            return
+        try:
+            with self.repository() as repo:
+                odb = repo.cloud.get_remote_odb("study")
+                probe = odb.fs.join(odb.path, f"probe-{uuid.uuid4().hex}")
+                odb.fs.makedirs(odb.path, exist_ok=True)
+                odb.fs.pipe_file(probe, b"")
+                odb.fs.rm_file(probe)
+        except Exception as error:  # whatever the store's own library raises
+            reason = " ".join(str(error).split())
+            raise InfoGANError(f"STORE {self.address} cannot be written: {reason}") from None
+
+    def fetch(self, revision: str) -> None:
+        """Bring a revision's objects into the driver's cache."""
+        if self.address:
+            with self.repository() as repo:
+                repo.fetch(revs=[revision], workspace=False)
+
+
+def refuse_changes() -> None:
+    """Workers train HEAD: what differs from it, but for what the study writes, is named."""
+    written = (":!reports/study", ":!reports/study.md", ":!README.md")
+    lines = git("status", "--porcelain", "--", ".", *written).decode().splitlines()
+    if names := [line[3:] for line in lines]:
+        more = f" and {len(names) - 5} more" if len(names) > 5 else ""
+        raise InfoGANError(
+            f"not in the last commit: {', '.join(names[:5])}{more}; the study trains what is "
+            "committed: commit, restore or remove them"
+        )
+
+
+class Study:
+    """Runs experiments in steps: data and judge of a data set; a training; all that is measured.
+
+    Without a store a training is one step, since the shared cache keeps what has been done of it.
+    `collect` puts an experiment on record, and says whether it could.
+    """
+
+    def __init__(
+        self, client: Client, store: Store, python: str, collect: Callable[[Experiment], bool]
+    ) -> None:
+        self.client, self.store, self.python, self.collect = client, store, python, collect
+        self.head = git("rev-parse", "HEAD").decode().strip()
+        self.folder = git("rev-parse", "--show-prefix").decode().strip()
+        self.run_id = uuid.uuid4().hex[:8]
+        self.running: dict[Future, tuple[Job, list[Experiment]]] = {}
+        self.failed: list[str] = []
+        self.bundle: Future | None = None
+        with Repo() as repo:
+            cache = repo.cache.local_cache_dir
+        self.job = Job(
+            task="",
+            scheduler=client.scheduler.address,
+            name="",
+            options=[],
+            targets=[],
+            patch="",
+            is_last=True,
+            store=store.address,
+            repository=str(Path.cwd()),
+            mark=str((MARKS / self.run_id).resolve()),
+            cache=cache,
+            resume=store.resume,
+            environment=environment(),
+        )
+
+    def run(self, experiments: Sequence[Experiment], progress: Progress) -> list[str]:
+        """Run all experiments; returns the names of those that failed.
+
+        On Ctrl-C, trainings that run are stopped at a snapshot before it raises KeyboardInterrupt.
+        """
+        groups: dict[str, list[Experiment]] = {}
+        for one in experiments:
+            groups.setdefault(json.dumps(_prepared(one), sort_keys=True), []).append(one)
+        write_file(Path(self.job.mark), "")
+        self.client.subscribe_topic(TOPIC, lambda event: progress.show(Event(**event[1])))
+        try:
+            for values, group in groups.items():
+                digest = hashlib.sha256(values.encode()).hexdigest()[:6]
+                name = f"prepare-{group[0].parameters['dataset']}-{digest}"
+                job = replace(self.job, name=name, targets=["judge"], is_last=False)
+                self.begin(replace(job, options=group[0].options), group)
+            while self.running:
+                self.take(progress)
+        except KeyboardInterrupt:
+            self.client.cancel(list(self.running))
+            progress.say("stops what runs at a snapshot")
+            give_up = time.monotonic() + SECONDS_TO_STOP
+            while progress.running and time.monotonic() < give_up:
+                time.sleep(0.2)
+            raise
+        finally:
+            Path(self.job.mark).unlink(missing_ok=True)
+            self.client.unsubscribe_topic(TOPIC)
+        return self.failed
+
+    def begin(self, job: Job, group: list[Experiment]) -> None:
+        """Submit a step, or go on after it where an earlier run of the study has done it."""
+        if not job.is_last and self.patch(job).exists():
+            self.go_on(job, group, self.patch(job).read_text(encoding="utf-8"))
+        else:
+            self.submit(job, group)
+
+    def patch(self, job: Job) -> Path:
+        """The file of what a step of this commit's study has changed of dvc.lock."""
+        return MARKS / self.head / f"{job.name}.patch"
+
+    def submit(self, job: Job, group: list[Experiment]) -> None:
+        """Hand a step to whichever worker is free; earlier experiments come first."""
+        if self.bundle is None or self.bundle.status in ("lost", "cancelled", "error"):
+            self.client.wait_for_workers(1)
+            head = git("bundle", "create", "--quiet", "-", "HEAD")
+            self.bundle = self.client.scatter(head, broadcast=True, hash=False)
+        job = replace(job, task=f"{job.name}-{uuid.uuid4().hex[:8]}")
+        words = [self.python, "-c", BOOTSTRAP.read_text(encoding="utf-8"), self.head, self.folder]
+        future = self.client.submit(
+            subprocess.run,
+            [*words, json.dumps(asdict(job))],
+            input=self.bundle,
+            capture_output=True,
+            start_new_session=True,  # Ctrl-C reaches it through the scheduler
+            key=job.task,
+            pure=False,
+        )
+        self.running[future] = job, group
+
+    def take(self, progress: Progress) -> None:
+        """Wait for steps to end; puts on record, names what failed, and submits what follows."""
+        with suppress(TimeoutError, CancelledError):
+            wait(list(self.running), timeout=progress.seconds, return_when="FIRST_COMPLETED")
+        progress.tick()
+        for future in [future for future in self.running if future.done()]:
+            job, group = self.running.pop(future)
+            try:
+                done = future.result()
+            except CancelledError:  # what it needs was lost with a worker
+                self.submit(job, group)
+                continue
+            except Exception as error:  # its worker died again and again
+                self.give_up(job, group, " ".join(str(error).split()), progress)
+                continue
+            reason = done.stderr.decode(errors="replace").strip()
+            if done.returncode in (STOPPED, UNFIT):
+                if done.returncode == UNFIT:
+                    self.dismiss(future, reason, progress)
+                self.submit(job, group)
+            elif done.returncode:
+                self.give_up(job, group, reason, progress)
+            elif job.is_last:
+                self.keep(group[0], done.stdout, progress)
+            else:
+                write_file(self.patch(job), done.stdout)
+                self.go_on(job, group, done.stdout.decode())
+
+    def go_on(self, job: Job, group: list[Experiment], patch: str) -> None:
+        """After data and judge, all trainings; after a training, what is measured."""
+        for one in group:
+            step = replace(self.job, name=one.name, options=one.options, patch=patch)
+            train = [f"train@{one.objective}-{one.seed}", "judge"]
+            if self.store.address and job.targets != train:
+                step = replace(step, targets=train, is_last=False)
+            self.begin(step, [one])
+
+    def keep(self, one: Experiment, bundle: bytes, progress: Progress) -> None:
+        """Take over an experiment's ref and objects, and put it on record."""
+        path = MARKS / f"{one.name}.bundle"
+        ref = f"refs/exps/{self.head[:2]}/{self.head[2:]}/{one.name}"
+        try:
+            write_file(path, bundle)
+            git("fetch", "--quiet", "--force", str(path), f"{ref}:{ref}")
+            self.store.fetch(ref)
+            reason = "" if self.collect(one) else "ended well, but its results did not arrive"
+        except Exception as error:  # DVC's, ours, or the store's
+            reason = " ".join(str(error).split())
+        for done in (path, self.patch(replace(self.job, name=one.name))):
+            done.unlink(missing_ok=True)
+        if reason:
+            self.give_up(replace(self.job, name=one.name), [one], reason, progress)
+        else:
+            progress.end(one.name, "on record")
+
+    def give_up(self, job: Job, group: list[Experiment], reason: str, progress: Progress) -> None:
+        """Name what failed, and the last that it said."""
+        lines = [f"    {line}" for line in reason.splitlines()[-LAST_LINES:]]
+        heading = f"{job.name}: failed; the last lines of {progress.log(job.name)}:"
+        progress.say("\n".join([heading, *lines]))
+        for one in group:
+            self.failed.append(one.name)
+            progress.end(one.name, "failed")
+
+    def dismiss(self, future: Future, reason: str, progress: Progress) -> None:
+        """Give an unfit worker nothing more; InfoGANError where it was the last."""
+        workers = [address for held in self.client.who_has([future]).values() for address in held]
+        for address in workers:
+            progress.say(f"worker {address} gets nothing more: {reason}")
+        # Dask keeps the last worker, which has what the driver sent.
+        if set(self.client.scheduler_info(n_workers=-1)["workers"]) <= set(workers):
+            raise InfoGANError(f"no worker is left: {reason}")
+        self.client.retire_workers(workers)
+
+
+def _prepared(one: Experiment) -> dict[str, Any]:
+    return {key: value for key, value in one.parameters.items() if key.startswith(PREPARED)}

@@ -1,0 +1,250 @@
+"""One step of an experiment on a worker, in a disposable clone: `python -m study.node`.
+
+It ends with an experiment's ref as a Git bundle on stdout, or, after a step that only prepares,
+with what that changed of dvc.lock; what DVC and the stages print goes to the driver as events of
+Dask's. It stops, at a snapshot, once its worker is gone or nobody waits for its task any more.
+"""
+
+import ctypes
+import json
+import os
+import platform
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from distributed import Client
+
+LOCK = Path("requirements.lock")
+LOG = Path(".dvc/tmp/node.log")
+TOPIC = "study"
+DVC = (sys.executable, "-m", "dvc")
+LAST_LINES = 20
+SECONDS_BETWEEN_LOOKS = 1.0
+SECONDS_TO_STOP = 60.0
+PR_SET_PDEATHSIG = 1
+# Exit statuses: the job may do well on another worker; it was not allowed to end.
+UNFIT, STOPPED = 3, 4
+
+
+@dataclass(frozen=True)
+class Job:
+    """What the driver wants of a worker, as plain values."""
+
+    task: str  # the task's key
+    scheduler: str
+    name: str  # of the experiment
+    options: list[str]  # of `dvc exp run`, which change params.yaml
+    targets: list[str]  # stages to come to; all, if none
+    patch: str  # what earlier steps changed of dvc.lock
+    is_last: bool
+    store: str  # a DVC remote for what the stages make, or "" where all share the driver's cache
+    repository: str  # the driver's
+    mark: str  # a file in it, by which a worker knows that it sees the same
+    cache: str  # and its cache
+    resume: str  # folder of unfinished trainings, or "" for that of the worker's environment
+    environment: dict[str, str | None]  # the driver's
+
+
+@dataclass(frozen=True)
+class Event:
+    """What a node tells the driver."""
+
+    name: str  # of the experiment
+    where: str
+    text: str
+    has_ended: bool
+
+
+class Unfit(Exception):
+    """This worker cannot do the job; another may."""
+
+
+class Stopped(Exception):
+    """The job was ended before its time."""
+
+
+def main() -> None:
+    """Do the job that is given as JSON, and delete the clone."""
+    worker, clone, job = sys.argv[1:]
+    # A local study's workers ignore Ctrl-C; what is started here must not.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
+    try:
+        result = do(Job(**json.loads(job)), int(worker))
+    except Unfit as error:
+        print(error, file=sys.stderr)
+        raise SystemExit(UNFIT) from None
+    except Stopped:
+        raise SystemExit(STOPPED) from None
+    except subprocess.CalledProcessError as error:
+        print(_last_lines() or error, file=sys.stderr)
+        raise SystemExit(1) from None
+    finally:
+        os.chdir("/")
+        shutil.rmtree(clone, ignore_errors=True)
+    sys.stdout.buffer.write(result)
+
+
+def do(job: Job, worker: int) -> bytes:
+    """Run DVC in this clone, push what it made, and return what the next step or the driver needs.
+
+    Raises CalledProcessError where DVC fails.
+    """
+    if differing := differences(job.environment, environment()):
+        raise Unfit(f"its environment is not the one of {LOCK}: {'; '.join(differing)}")
+    set_up(job)
+    name = ["--name", job.name] if job.is_last else []
+    pull = ["--pull"] if job.store else []
+    pushed = ["--with-deps", *job.targets] if job.targets else []
+    with _connected(job) as told:
+        told.run([*DVC, "exp", "run", *name, *pull, *job.options, *job.targets], worker)
+        if job.store:
+            told.run([*DVC, "push", *pushed], worker)
+    if not job.is_last:
+        return _git("diff", "HEAD", "--", "dvc.lock")
+    ref = _git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{job.name}")
+    return _git("bundle", "create", "--quiet", "-", ref.decode().strip(), "^HEAD")
+
+
+def environment() -> dict[str, str | None]:
+    """The versions here of what the lock file names, and of Python."""
+    names = re.findall(r"^([\w.-]+)==", LOCK.read_text(encoding="utf-8"), re.MULTILINE)
+    found: dict[str, str | None] = dict.fromkeys(names)
+    for name in names:
+        with suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found | {"python": ".".join(platform.python_version_tuple()[:2])}
+
+
+def differences(theirs: dict[str, str | None], ours: dict[str, str | None]) -> list[str]:
+    """The first packages of which there are other versions here than the driver has."""
+    return [
+        f"{name} {ours[name]} where {theirs.get(name)} is meant"
+        for name in sorted(ours)
+        if ours[name] != theirs.get(name)
+    ][:3]
+
+
+def set_up(job: Job) -> None:
+    """Let DVC, in this clone, know the cache or the store, and the stages where snapshots are."""
+    remote = f"[core]\nremote = study\n['remote \"study\"']\nurl = {job.store}\n"
+    shared = f"[cache]\ndir = {job.cache}\n"
+    Path(".dvc/config.local").write_text(remote if job.store else shared, encoding="utf-8")
+    LOG.parent.mkdir(parents=True, exist_ok=True)
+    # Where DVC keeps an index for each repository, which would outlive the clone.
+    os.environ |= {"DVC_SITE_CACHE_DIR": str(LOG.parent.resolve()), "PYTHONUNBUFFERED": "1"}
+    if job.resume:
+        os.environ.setdefault("INFOGAN_RESUME", job.resume)
+    if not job.store:
+        if not Path(job.mark).exists():
+            raise Unfit(f"it does not see {job.repository}; give the study a STORE")
+        Path("data").mkdir(exist_ok=True)
+        Path("data", "raw").symlink_to(Path(job.repository, "data", "raw"))
+    if job.patch:
+        subprocess.run(["git", "apply", "-"], input=job.patch.encode(), check=True)
+
+
+@contextmanager
+def _connected(job: Job) -> Iterator["Told"]:
+    """The driver's ear, which is told at the end that there was one."""
+    try:
+        client = Client(job.scheduler, set_as_default=False)
+    except OSError as error:
+        raise Unfit(f"it does not reach {job.scheduler}: {error}") from None
+    with client:
+        told = Told(client, job)
+        try:
+            yield told
+        finally:
+            told.tell(has_ended=True)
+
+
+class Told:
+    """Runs commands, tells the driver what they print, and hears whether it still wants them."""
+
+    def __init__(self, client: Client, job: Job) -> None:
+        self.client, self.job = client, job
+        self.said = 0
+
+    def run(self, command: Sequence[str], worker: int) -> None:
+        """Run a command to its end; Stopped, at a snapshot, if it is not wanted any more."""
+        with LOG.open("ab") as log:
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                preexec_fn=_end_with_parent,
+            )
+        try:
+            while not _has_ended(process, SECONDS_BETWEEN_LOOKS):
+                self.tell()
+                if os.getppid() != worker or not self.is_wanted():
+                    raise Stopped
+        finally:
+            end(process)
+        if process.returncode:
+            raise subprocess.CalledProcessError(process.returncode, command)
+
+    def tell(self, *, has_ended: bool = False) -> None:
+        """Send the driver what has been printed since the last call."""
+        with LOG.open("rb") as log:
+            log.seek(self.said)
+            text = log.read()
+        self.said += len(text)
+        event = Event(self.job.name, socket.gethostname(), text.decode(errors="replace"), has_ended)
+        if text or has_ended:
+            with suppress(Exception):  # no scheduler any more, which `is_wanted` will find, too
+                self.client.log_event(TOPIC, asdict(event))
+
+    def is_wanted(self) -> bool:
+        """Whether Dask's scheduler still has this task running."""
+        try:
+            running: dict[str, Any] = self.client.processing()
+        except Exception:  # whatever it is, there is no scheduler
+            return False
+        return any(self.job.task in tasks for tasks in running.values())
+
+
+def end(process: subprocess.Popen[bytes]) -> None:
+    """End what still runs as Ctrl-C does, and by force if that takes too long."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGINT)
+        if not _has_ended(process, SECONDS_TO_STOP):
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+def _end_with_parent() -> None:
+    """Have DVC end once this process was killed; then its stage stops at a snapshot by itself."""
+    with suppress(OSError, AttributeError):  # Linux alone has it
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def _has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    with suppress(subprocess.TimeoutExpired):
+        process.wait(seconds)
+    return process.poll() is not None
+
+
+def _last_lines() -> str:
+    lines = LOG.read_text(encoding="utf-8", errors="replace").splitlines() if LOG.exists() else []
+    return "\n".join(lines[-LAST_LINES:])
+
+
+def _git(*arguments: str) -> bytes:
+    return subprocess.run(["git", *arguments], check=True, stdout=subprocess.PIPE).stdout
+
+
+if __name__ == "__main__":
+    main()

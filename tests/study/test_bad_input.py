@@ -1,0 +1,98 @@
+"""What a person can get wrong about the study's cluster, in one line each, and nothing lost."""
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from infogan.base.errors import InfoGANError
+from infogan.params import load_params
+from study.cluster import Store, Study, connected, refuse_changes
+from study.experiments import Experiment, flat_parameters
+from study.git import git
+from study.node import differences
+from study.progress import Progress
+from study.records import refuse_taken_name
+from tests.imports import ROOT
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    """A repository with one commit, in which this process works."""
+    monkeypatch.chdir(tmp_path)
+    git("init", "-q")
+    for key, value in (("user.name", "A"), ("user.email", "a@example.org")):
+        git("config", key, value)
+    for name in ("params.yaml", "README.md", "requirements.lock"):
+        (tmp_path / name).write_bytes((ROOT / name).read_bytes())
+    git("add", "-A")
+    git("commit", "-q", "-m", "State")
+    return tmp_path
+
+
+def test_a_dirty_tree_is_refused_by_the_names_of_its_files(repository):
+    refuse_changes()
+    (repository / "reports" / "study" / "ours-0").mkdir(parents=True)
+    (repository / "reports" / "study" / "ours-0" / "record.json").touch()
+    (repository / "README.md").write_text("with a new table")
+    refuse_changes()
+    (repository / "params.yaml").write_text("seeds: [1]")
+    (repository / "new.py").touch()
+    with pytest.raises(InfoGANError, match=r"not in the last commit: params\.yaml, new\.py; "):
+        refuse_changes()
+
+
+def test_an_address_where_no_scheduler_answers_is_one_line(monkeypatch):
+    monkeypatch.setattr("study.cluster.SECONDS_TO_CONNECT", 1)
+    refused = pytest.raises(InfoGANError, match=r"no scheduler at tcp://127\.0\.0\.1:9: ")
+    with refused as found, connected("tcp://127.0.0.1:9", 1):
+        pass
+    assert "\n" not in str(found.value)
+    with pytest.raises(InfoGANError, match=r"no scheduler at nowhere:: "), connected("nowhere:", 1):
+        pass
+
+
+def test_a_store_that_cannot_be_written_is_one_line(repository):
+    (repository / ".dvc").mkdir()
+    (repository / "file").touch()
+    Store(str(repository / "store")).check()
+    assert [path for path in (repository / "store").rglob("*") if path.is_file()] == []
+    with pytest.raises(InfoGANError, match=r"STORE .*/file/store cannot be written: ") as found:
+        Store(str(repository / "file" / "store")).check()
+    assert "\n" not in str(found.value)
+
+
+def test_a_name_that_is_taken_is_refused_and_its_experiment_stays(repository):
+    head = git("rev-parse", "HEAD").decode().strip()
+    ref = f"refs/exps/{head[:2]}/{head[2:]}/ours-0"
+    git("update-ref", ref, "HEAD")
+    parameters = flat_parameters(load_params(repository / "params.yaml"))
+    one = Experiment("ours", 0, parameters, {})
+    (repository / ".dvc").mkdir()
+    refuse_taken_name(one, repository)
+    refuse_taken_name(replace(one, recipe="theirs"), repository)
+    other = replace(one, parameters=parameters | {"num_steps": 7})
+    with pytest.raises(InfoGANError, match="experiment ours-0 is there, with other parameters"):
+        refuse_taken_name(other, repository)
+    assert git("rev-parse", ref).decode().strip() == head
+
+
+def test_a_bundle_that_does_not_fit_fails_its_training_alone(repository, capsys):
+    (repository / ".dvc").mkdir()
+    client = SimpleNamespace(scheduler=SimpleNamespace(address="tcp://127.0.0.1:9"))
+    study = Study(client, Store(""), "python", lambda one: True)
+    study.keep(Experiment("ours", 0, {}, {}), b"# v2 git bundle\n", Progress(Path("logs"), 1))
+    assert study.failed == ["ours-0"]
+    said = capsys.readouterr().out
+    assert said.startswith("study: ours-0: failed; the last lines of logs/ours-0.log:\n    git: ")
+    assert said.endswith("study: ours-0 failed; 0 of 1 left\n")
+
+
+def test_the_first_three_packages_that_differ_are_named():
+    ours = {"a": "1", "b": "2", "c": None, "d": "4", "e": "5"}
+    theirs = {"a": "1", "b": "3", "c": "3", "d": None, "e": "6"}
+    assert differences(theirs, ours) == [
+        *("b 2 where 3 is meant", "c None where 3 is meant", "d 4 where None is meant")
+    ]
+    assert differences(ours, dict(ours)) == []
