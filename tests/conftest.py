@@ -16,11 +16,14 @@ REPOSITORY = Path(__file__).parents[1]
 # Each file is run by one worker; those that take longest first, so that none is left for the end.
 LONGEST = (
     "test_pipeline",
+    "test_concurrency",
     "test_experiments",
     "test_stages",
-    "test_concurrency",
-    "test_snapshot",
     "test_loop",
+    "test_resume",
+    "test_page",
+    "test_bad_servers",
+    "test_snapshot",
 )
 
 # Networks so narrow, and batches so small, that a step takes milliseconds.
