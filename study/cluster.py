@@ -134,6 +134,7 @@ class Study:
         self.folder = git("rev-parse", "--show-prefix").decode().strip()
         self.run_id = uuid.uuid4().hex[:8]
         self.running: dict[Future, tuple[Job, list[Experiment]]] = {}
+        self.place: dict[str, int] = {}  # of each experiment in the study's order
         self.failed: list[str] = []
         self.bundle: Future | None = None
         with Repo() as repo:
@@ -159,6 +160,7 @@ class Study:
 
         On Ctrl-C, trainings that run are stopped at a snapshot before it raises KeyboardInterrupt.
         """
+        self.place = {one.name: place for place, one in enumerate(experiments)}
         groups: dict[str, list[Experiment]] = {}
         for one in experiments:
             groups.setdefault(json.dumps(_prepared(one), sort_keys=True), []).append(one)
@@ -211,6 +213,7 @@ class Study:
             start_new_session=True,  # Ctrl-C reaches it through the scheduler
             key=job.task,
             pure=False,
+            priority=-self.place[group[0].name],
         )
         self.running[future] = job, group
 
