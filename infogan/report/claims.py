@@ -165,7 +165,7 @@ CLAIMS = (
         "by eye",
         "infogan",
         "beyond_affine",
-        "at least 0.2, about twice what a code of the control changes beyond an affine map",
+        "at least 0.2 of the difference between any two images",
         lambda value: value >= 0.2,
     ),
     Claim(
