@@ -87,7 +87,7 @@ def run(tmp_path_factory, make_params) -> Run:
     run = make_run(folder, tmp_path_factory.mktemp("home"))
     copy_repository(folder, run, "..")
     (folder / "dvc.lock").unlink(missing_ok=True)
-    values = make_params(TINY | {"seeds": [0]}).model_dump()
+    values = make_params(TINY | {"seeds": [0], "lambda_cont": 0.1}).model_dump()
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     commit(run)
     run("dvc", "repro")
@@ -154,24 +154,20 @@ def test_going_back_restores_the_runs_from_the_cache(run):
     assert run("git", "status", "--porcelain") == ""
 
 
-def test_one_more_seed_trains_that_seed_alone(run):
+def test_one_more_seed_trains_that_seed_alone_and_going_back_leaves_nothing_of_it(run):
+    folder = Path(run("pwd").strip())
+    weights = folder / "runs/train/infogan-0/weights.safetensors"
+    before = weights.read_bytes()
     output = run("dvc", "exp", "run", "-S", "seeds=[0,1]", "-S", "objectives=[infogan]")
     new = {f"{stage}@infogan-1" for stage in ("train", "traverse", "evaluate")}
     assert stages_run(output) == new | {"objectives", "report"}
     assert "nmi_std" in metrics(run)["infogan"]
+    assert (folder / "reports/figures/seeds_infogan.png").is_file()
+    weights.write_bytes(b"another layout's")
     back(run)
-
-
-def test_going_back_leaves_nothing_of_a_changed_layout_and_its_new_figures(run):
-    folder = Path(run("pwd").strip())
-    before = (folder / "runs/train/infogan-0/weights.safetensors").read_bytes()
-    run("dvc", "exp", "run", "-S", "codes.continuous=1", "-S", "objectives=[cgan]")
-    assert (folder / "reports/figures/confusion_cgan.png").is_file()
-    back(run)
-    assert (folder / "runs/train/infogan-0/weights.safetensors").read_bytes() == before
-    assert not (folder / "reports/figures/confusion_cgan.png").exists()
+    assert weights.read_bytes() == before
+    assert not (folder / "reports/figures/seeds_infogan.png").exists()
     assert run("git", "status", "--porcelain") == ""
-    assert "Running stage 'train" not in run("dvc", "repro")
 
 
 def test_what_dvc_writes_for_a_small_number_is_read_as_that_number(run):
@@ -181,28 +177,21 @@ def test_what_dvc_writes_for_a_small_number_is_read_as_that_number(run):
     back(run)
 
 
-@pytest.mark.parametrize(
-    ("change", "problem"),
-    [
-        ("lambda_cont=-1", "lambda_cont = -1: expected greater than or equal to 0"),
-        ("+typo=1", "typo: unknown parameter"),
-    ],
-)
-def test_a_refused_parameter_is_one_line_and_the_cure_restores_everything(run, change, problem):
+def test_refused_parameters_are_one_line_and_the_cure_restores_everything(run):
     before = metrics(run)
-    output = run("dvc", "exp", "run", "-S", change, fails=True)
-    errors = [line for line in output.splitlines() if line.startswith("error: ")]
-    assert len(errors) == 1
-    assert problem in errors[0]
+    changes = ("-S", "lambda_cont=-1", "-S", "+typo=1")
+    output = run("dvc", "exp", "run", *changes, fails=True)
+    (error,) = [line for line in output.splitlines() if line.startswith("error: ")]
+    assert "lambda_cont = -1: expected greater than or equal to 0" in error
+    assert "typo: unknown parameter" in error
     assert "Traceback" not in output
     back(run)
-    assert metrics(run) == before
     # The other seed's runs still lie beside the present ones, which re-runs the report.
     assert stages_run(run("dvc", "repro")) <= {"report"}
     assert metrics(run) == before
 
 
-@pytest.mark.parametrize("dataset", ["raw", "../data/raw", "digits; touch touched #"])
+@pytest.mark.parametrize("dataset", ["../data/raw", "digits; touch touched #"])
 def test_no_parameter_reaches_a_command_or_a_path_before_it_is_checked(run, dataset):
     folder = Path(run("pwd").strip())
     mine = folder / "data" / "raw" / "mine.txt"
