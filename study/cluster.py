@@ -201,7 +201,9 @@ class Study:
         """Hand a step to whichever worker is free; earlier experiments come first."""
         if self.bundle is None or self.bundle.status in ("lost", "cancelled", "error"):
             self.client.wait_for_workers(1)
-            head = git("bundle", "create", "--quiet", "-", "HEAD")
+            # In a folder below it, Git 2.39 makes a file named "-".
+            top = Path(git("rev-parse", "--show-toplevel").decode().strip())
+            head = git("bundle", "create", "--quiet", "-", "HEAD", folder=top)
             self.bundle = self.client.scatter(head, broadcast=True, hash=False)
         job = replace(job, task=f"{job.name}-{uuid.uuid4().hex[:8]}")
         words = [self.python, "-c", BOOTSTRAP.read_text(encoding="utf-8"), self.head, self.folder]

@@ -113,7 +113,8 @@ def do(job: Job, worker: int) -> bytes:
     if not job.is_last:
         return _git("diff", "HEAD", "--", "dvc.lock")
     ref = _git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{job.name}")
-    return _git("bundle", "create", "--quiet", "-", ref.decode().strip(), "^HEAD")
+    top = _git("rev-parse", "--show-toplevel").decode().strip()
+    return _git("-C", top, "bundle", "create", "--quiet", "-", ref.decode().strip(), "^HEAD")
 
 
 def environment() -> dict[str, str | None]:

@@ -110,7 +110,9 @@ class Lease:
         except BaseException:
             os.close(self._lock)
             raise
-        threading.Thread(target=self._beat, daemon=True).start()
+        # Where no thread is to be had, another machine may take over after a while.
+        with suppress(RuntimeError):
+            threading.Thread(target=self._beat, daemon=True).start()
 
     def is_ours(self) -> bool:
         """Whether no other has taken it over, as from a process that stood still for long."""
