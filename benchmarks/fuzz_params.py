@@ -28,7 +28,7 @@ from infogan.train.loop import train
 ORIGINAL = (Path(__file__).parents[1] / "params.yaml").read_text(encoding="utf-8")
 # The most that a case trains with, whatever its file says.
 CAPS = {"num_steps": 2, "codes.noise": 100, "codes.continuous": 20, "networks.width": 0.05}
-CAPS |= {"training.batch_size": 16, "training.film_frames": 2}
+CAPS |= {"training.batch_size": 16, "training.film_frames": 2, "training.held_out_images": 0}
 
 # What a good message names: a key, a line, a position or the file as a whole; or the loss, the
 # weights or the key that does not fit the data.

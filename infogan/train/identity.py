@@ -11,7 +11,7 @@ from infogan.method.runtime import Backend
 from infogan.params import Params
 from infogan.train.objective import Objective
 
-# As the stage's `params` in dvc.yaml.
+# As the stage's `params` in dvc.yaml; the precision is part of where it runs.
 DECIDING_PARAMETERS = {"dataset", "num_steps", "codes", "networks", "training"}
 
 

@@ -96,7 +96,8 @@ def shuffled_batches(
     """
     if num_images < batch_size:
         raise InfoGANError(
-            f"training.batch_size = {batch_size}: expected at most the {num_images} training images"
+            f"training.batch_size = {batch_size}: expected at most the {num_images} training "
+            "images that training.held_out_images leaves"
         )
     while True:
         order = torch.randperm(num_images, generator=rng).to(device)

@@ -512,7 +512,8 @@ def test_a_batch_larger_than_the_data_is_refused_in_one_line(run):
     with pytest.raises(InfoGANError) as refused:
         run(changes={"training.batch_size": 61})
     assert str(refused.value) == (
-        "training.batch_size = 61: expected at most the 60 training images"
+        "training.batch_size = 61: expected at most the 60 training images that "
+        "training.held_out_images leaves"
     )
 
 
