@@ -262,7 +262,7 @@ class Study:
         ref = f"refs/exps/{self.head[:2]}/{self.head[2:]}/{one.name}"
         try:
             write_file(path, bundle)
-            git("fetch", "--quiet", "--force", str(path), f"{ref}:{ref}")
+            git("fetch", "--quiet", "--force", str(path.resolve()), f"{ref}:{ref}")
             self.store.fetch(ref)
             reason = "" if self.collect(one) else "ended well, but its results did not arrive"
         except Exception as error:  # DVC's, ours, or the store's
