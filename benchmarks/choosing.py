@@ -75,6 +75,7 @@ def trial(variant: str, seed: int, data: str, judge: str) -> list[dict[str, Any]
         Split(*(part[a:b] for part in split)) for a, b in ((0, HELD_OUT), (HELD_OUT, None))
     )
     training = Training(params, rest.images, seed)
+    instrument = load_judge(Path(judge), params.dataset).to(training.backend.device)
     found = []
     for step in range(1, steps[-1] + 1):
         training.step()
@@ -84,7 +85,7 @@ def trial(variant: str, seed: int, data: str, judge: str) -> list[dict[str, Any]
         subject = Subject(
             players.generator_weights.portrait().eval(),
             players.discriminator_weights.portrait().eval(),
-            load_judge(Path(judge), params.dataset).to(training.backend.device),
+            instrument,
             data_set,
             params,
             seed,
