@@ -11,7 +11,6 @@ from infogan.datasets.heads import HEAD_FACTORS
 from infogan.datasets.seats import SEAT_FACTORS
 from infogan.download.heads import draw_heads
 from infogan.download.seats import draw_seats
-from infogan.judge.judge import load_judge, save_judge
 from infogan.judge.regressor import read_factors, reading_r2, train_regressor
 from infogan.params import Judging
 from tests.rendered import seeded
@@ -61,16 +60,6 @@ def test_a_grid_of_images_gives_a_grid_of_factors(heads, head_regressor):
     assert grid.shape == (2, 3, 5, 4)
     flat = read_factors(head_regressor, HEAD_FACTORS, images.flatten(0, 2))
     assert torch.allclose(grid.flatten(0, 2), flat, atol=1e-5)
-
-
-def test_a_saved_regressor_loads_with_the_same_readings(tmp_path, heads, head_regressor):
-    save_judge(tmp_path / "weights.safetensors", head_regressor, "heads")
-    loaded = load_judge(tmp_path / "weights.safetensors", "heads")
-    images = heads[1].images[:5] / 255
-    loaded.value_range = head_regressor.value_range
-    expected = read_factors(head_regressor, HEAD_FACTORS, images)
-    # Their layouts in memory differ, and so may the last digits.
-    assert torch.allclose(read_factors(loaded, HEAD_FACTORS, images), expected, atol=1e-5)
 
 
 # Scores and angles.
