@@ -33,13 +33,13 @@ OPTIONS = Judging(
 VALUE_RANGE = (-1.0, 1.0)
 BARS = replace(
     lookup("digits"),
-    image_shape=(1, 28, 20),
+    image_shape=(1, 16, 14),
     value_range=VALUE_RANGE,
     class_names=("across", "upright", "cross"),
 )
 
 
-def bars(num, shape=(1, 28, 20), seed=0):
+def bars(num, shape=(1, 16, 14), seed=0):
     """Images of horizontal (0), vertical (1) or crossed (2) bars at random places, with noise."""
     rng = torch.Generator().manual_seed(seed)
     _, height, width = shape
