@@ -64,8 +64,8 @@ def read_svhn(files: RawFiles, split: SplitName) -> Arrays:
 
     # Of a file that is missing, no MATLAB file, of version 7.3, truncated, or without X and y.
     errors = (
-        *(OSError, MatReadError, NotImplementedError, zlib.error),
-        *(ValueError, LookupError, TypeError, EOFError),
+        *(OSError, SourceError, MatReadError, NotImplementedError),
+        *(ValueError, LookupError, TypeError),
     )
     path = files[f"{split}_32x32.mat"]
     try:
@@ -103,7 +103,7 @@ def _celeba_images(archive: Path, names: Sequence[str]) -> Images:
                 contents = files.read(f"img_align_celeba/{name}")
                 pixels = _square(name, contents, "RGB", CELEBA_CROP, CELEBA_SIZE)
                 images[i] = pixels.transpose(2, 0, 1)
-    except (OSError, EOFError, KeyError, ValueError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, SourceError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise InfoGANError(f"{archive}: expected a zip of aligned JPEG files ({error})") from error
     return images
 
