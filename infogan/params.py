@@ -38,7 +38,6 @@ Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 MAX_CATEGORICAL_CODES = 100
-CategoricalSize = Annotated[int, Field(ge=2, le=1000)]
 
 
 def _tuple_of_list(value: object) -> object:
@@ -62,7 +61,9 @@ class CodeLayout(_Section):
 
     noise: Annotated[int, Field(ge=0, le=10_000)]
     noise_prior: Literal["uniform", "normal"]
-    categorical: Annotated[tuple[CategoricalSize, ...], BeforeValidator(_tuple_of_list)]
+    categorical: Annotated[
+        tuple[Annotated[int, Field(ge=2, le=1000)], ...], BeforeValidator(_tuple_of_list)
+    ]
     continuous: Annotated[int, Field(ge=0, le=1000)]
     continuous_std: Literal["fixed", "learned"]
 
@@ -160,6 +161,9 @@ class Traverse(_Section):
     limit: Positive
 
 
+JUDGE_MAPS = ("rotation", "shear", "scale", "shift")
+
+
 class Judging(_Section):
     """The independent judge's training; the last four limit its random affine maps.
 
@@ -179,13 +183,7 @@ class Judging(_Section):
     @property
     def maps(self) -> Maps:
         """Its maps, which do not bend an image."""
-        return Maps(
-            rotation=self.rotation,
-            shear=self.shear,
-            scale=self.scale,
-            shift=self.shift,
-            elastic=0.0,
-        )
+        return Maps(**self.model_dump(include=set(JUDGE_MAPS)), elastic=0.0)
 
 
 class Evaluate(_Section):
@@ -243,7 +241,7 @@ class Params(_Section):
         except InfoGANError:
             broken.append(("dataset", self.dataset, "one of " + ", ".join(names())))
             factors = ()
-        for key in ("rotation", "shear", "scale", "shift") if factors else ():
+        for key in JUDGE_MAPS if factors else ():
             if value := getattr(self.judge, key):
                 expected = f"0, since a map would change the factors of {self.dataset}"
                 broken.append((f"judge.{key}", value, expected))
@@ -392,11 +390,9 @@ class _Loader(yaml.SafeLoader):
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen: set[str] = set()
         for key, _ in node.value:
-            if not isinstance(key, yaml.ScalarNode):
-                problem = "a key that is no plain name"
-                raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
-            if key.value in seen:
-                problem = f"duplicate key {key.value!r}"
+            plain = isinstance(key, yaml.ScalarNode)
+            if not plain or key.value in seen:
+                problem = f"duplicate key {key.value!r}" if plain else "a key that is no plain name"
                 raise yaml.constructor.ConstructorError(None, None, problem, key.start_mark)
             seen.add(key.value)
         return super().construct_mapping(node, deep=deep)

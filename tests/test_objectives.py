@@ -110,27 +110,17 @@ def test_loading_undoes_saving(make_params, tmp_path, name):
     assert load_objective(tmp_path / "objective.json") == objective
 
 
-def test_the_same_objective_gives_the_same_bytes(make_params, tmp_path):
-    for name in ("a", "b"):
-        save_objective(tmp_path / name, OBJECTIVES["infogan"](make_params(WEIGHTS)))
-    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
-
-
 @pytest.mark.parametrize(
     "contents",
-    [b"", b"{", b"[]", b"null", b"\xff", b"{}", b'{"lambda_disc": "much"}', b"\x00" * 9],
+    [None, b"{", b"[]", b"\xff", b"{}", b'{"lambda_disc": "much"}'],
 )
 def test_a_file_that_is_no_objective_is_refused_in_one_line(tmp_path, contents):
     path = tmp_path / "objective.json"
-    path.write_bytes(contents)
+    if contents is not None:
+        path.write_bytes(contents)
     with pytest.raises(InfoGANError, match=r"objective\.json: not an objective") as refused:
         load_objective(path)
     assert "\n" not in str(refused.value)
-
-
-def test_an_absent_file_is_refused_by_name(tmp_path):
-    with pytest.raises(InfoGANError, match=r"absent\.json: not an objective"):
-        load_objective(tmp_path / "absent.json")
 
 
 @pytest.mark.parametrize(("weights", "learns"), [((0, 0), False), ((0.1, 0), True), ((0, 2), True)])
@@ -142,23 +132,16 @@ def test_real_images_teach_q_where_either_weight_is_positive(make_params, weight
 
 def test_checking_writes_nothing_and_names_the_key(tmp_path, capsys, monkeypatch):
     text = (REPOSITORY / "params.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(text.replace("seeds:\n- 0\n", "seeds: 3\n"))
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "argv", ["objectives", "--check"])
-    with pytest.raises(SystemExit, match="1"):
-        run_stage(main, parser())
-    assert "params.yaml: seeds = 3: expected a valid list" in capsys.readouterr().err
+    for old, new, message in (
+        ("seeds:\n- 0\n", "seeds: 3\n", "params.yaml: seeds = 3: expected a valid list"),
+        ("- gan\n", "- wgan\n", "'wgan']: expected some of infogan, gan, cgan"),
+    ):
+        (tmp_path / "params.yaml").write_text(text.replace(old, new))
+        with pytest.raises(SystemExit, match="1"):
+            run_stage(main, parser())
+        assert message in capsys.readouterr().err
     (tmp_path / "params.yaml").write_text(text)
     run_stage(main, parser())
     assert [path.name for path in tmp_path.iterdir()] == ["params.yaml"]
-
-
-def test_the_stage_refuses_an_objective_that_there_is_not(tmp_path, capsys, monkeypatch):
-    text = (REPOSITORY / "params.yaml").read_text()
-    (tmp_path / "params.yaml").write_text(text.replace("- gan\n", "- wgan\n"))
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", ["objectives"])
-    with pytest.raises(SystemExit, match="1"):
-        run_stage(main, parser())
-    assert "'wgan']: expected some of infogan, gan, cgan" in capsys.readouterr().err
-    assert not (tmp_path / "runs").exists()

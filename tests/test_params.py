@@ -2,11 +2,10 @@ import re
 
 import pytest
 import yaml
-from pydantic import ValidationError
 from ruamel.yaml import YAML
 
 from infogan.base.errors import InfoGANError
-from infogan.params import Networks, load_params
+from infogan.params import load_params
 from stages.preset import flat
 from tests.conftest import REPOSITORY, load_preset
 
@@ -90,11 +89,7 @@ def test_a_preset_of_the_papers_has_none_of_our_additions(name):
     preset = load_preset(name)
     assert not preset.categories_from_maps
     assert (preset.lambda_information, preset.lambda_consistency) == (0.0, 0.0)
-
-
-def test_the_presets_of_the_mnist_experiments_average_no_weights():
-    for name in ("paper", "release", "fig1"):
-        assert load_preset(name).training.average_decay == 0
+    assert preset.training.average_decay == 0 or name not in ("paper", "release", "fig1")
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -105,61 +100,35 @@ def test_a_preset_says_what_differs_from_the_repositorys_file_and_no_more(params
     assert said == {key: value for key, value in after.items() if value != before[key]}
 
 
-def test_network_options_are_the_sections_values(load):
-    text = changed("networks.width", 0.25)
-    assert load(text).networks == Networks(
-        width=0.25, leaky_slope=0.01, init_std=0.02, norm_eps=1e-5, norm_momentum=0.1
-    )
+@pytest.mark.parametrize(("value", "latent_dim"), [("[]", 64), ("[2]", 66), ("[1000, 3]", 1067)])
+def test_categorical_codes_may_be_none_or_many(load, value, latent_dim):
+    assert load(changed("codes.categorical", value)).codes.latent_dim == latent_dim
 
 
-@pytest.mark.parametrize(("value", "learned"), [("fixed", False), ("learned", True)])
-def test_learned_std_says_whether_q_outputs_its_std(load, value, learned):
-    assert load(changed("codes.continuous_std", value)).codes.learned_std is learned
-
-
-def test_parameters_cannot_be_changed_once_loaded(params):
-    with pytest.raises(ValidationError):
-        params.num_steps = 3
-    with pytest.raises(ValidationError):
-        params.training.batch_size = 3
-
-
-@pytest.mark.parametrize("value", ["[]", "[2]", "[1000, 3]"])
-def test_categorical_codes_may_be_none_or_many(load, value):
-    loaded = load(changed("codes.categorical", value))
-    assert str(list(loaded.codes.categorical)) == value
-
-
-def test_continuous_codes_may_be_none(load):
-    assert load(changed("codes.continuous", 0)).codes.latent_dim == 72
-
-
-def test_weights_of_the_bound_may_be_zero(load):
-    assert load(changed("lambda_cont", 0)).lambda_cont == 0.0
+def test_continuous_codes_may_be_none_with_a_std_either_way(load):
+    codes = load(changed("codes.continuous", 0)).codes
+    assert (codes.latent_dim, codes.learned_std) == (72, False)
+    assert load(changed("codes.continuous_std", "learned")).codes.learned_std
 
 
 # Scalars by the rules of YAML 1.2.
 
 
-@pytest.mark.parametrize(
-    ("text", "number"),
-    [
-        ("1e-05", 1e-5),
-        ("1e-5", 1e-5),
-        ("1E-5", 1e-5),
-        ("0.00001", 1e-5),
-        ("1.0e-05", 1e-5),
-        (".5", 0.5),
-        ("2.", 2.0),
-        ("+3", 3.0),
-        ("3", 3.0),
-        ("010", 10.0),
-    ],
-)
-def test_a_number_reads_the_same_however_it_is_written(load, text, number):
+@pytest.mark.parametrize("text", ["1e-05", "1E-5", "0.00001", "1.0e-05", ".00001", "+1e-5"])
+def test_a_number_reads_the_same_however_it_is_written(load, text):
+    assert load(changed("lambda_cont", text)).lambda_cont == 1e-5
+
+
+@pytest.mark.parametrize(("text", "number"), [("0", 0), ("2.", 2), ("+3", 3), ("010", 10)])
+def test_a_whole_number_is_read_as_a_weight(load, text, number):
     value = load(changed("lambda_cont", text)).lambda_cont
     assert value == number
     assert isinstance(value, float)
+
+
+@pytest.mark.parametrize("word", ["true", "True", "TRUE"])
+def test_true_is_a_truth_value(load, word):
+    assert load(changed("bound_trains_trunk", word)).bound_trains_trunk is True
 
 
 @pytest.mark.parametrize("number", [1e-05, 2.5e-7, 1e20, 0.1])
@@ -176,57 +145,31 @@ def test_what_dvc_writes_reads_as_the_same_number(tmp_path, number):
     assert written.training.generator_lr == number
 
 
-@pytest.mark.parametrize("word", ["true", "True", "TRUE"])
-def test_true_is_a_truth_value(load, word):
-    assert load(changed("bound_trains_trunk", word)).bound_trains_trunk is True
-
-
-@pytest.mark.parametrize("word", ["yes", "no", "on", "off", "y", "tRue"])
-def test_words_that_yaml_1_1_takes_for_truth_values_are_strings(refusal, word):
-    message = refusal(changed("bound_trains_trunk", word))
-    assert f"bound_trains_trunk = '{word}': expected a valid boolean" in message
-
-
-@pytest.mark.parametrize("text", ["1_000", "0x10", "1:30", "0b11", "2020-01-01"])
-def test_numbers_that_only_yaml_1_1_knows_are_strings(refusal, text):
-    assert f"num_steps = '{text}': expected" in refusal(changed("num_steps", text))
-
-
 # What is refused: file, key, value, and what was expected.
 
 REFUSED = [
+    *(("bound_trains_trunk", word, f"'{word}'", "boolean") for word in ("yes", "off", "y", "tRue")),
+    *(("num_steps", text, f"'{text}'", "integer") for text in ("1_000", "0x10", "1:30", "many")),
+    *(("runtime.threads", text, text, "'auto'") for text in ("0", "-3", "2.0")),
+    ("runtime.threads", "true", "True", "'auto'"),
     ("lambda_cont", "-1", "-1", "0"),
     ("lambda_disc", "-0.001", "-0.001", "0"),
     ("num_steps", "0", "0", "1"),
-    ("num_steps", "5.5", "5.5", "integer"),
     ("num_steps", "5.0", "5.0", "integer"),
     ("num_steps", "1e3", "1000.0", "integer"),
-    ("num_steps", "true", "True", "integer"),
-    ("num_steps", "", "None", "integer"),
-    ("num_steps", "many", "'many'", "integer"),
     ("num_steps", "'5000'", "'5000'", "integer"),
     ("dataset", "mnits", "'mnits'", "one of celeba, chairs, digits, "),
-    ("dataset", "3", "3", "string"),
     ("seeds", "[]", "[]", "at least 1"),
     ("seeds", "[3, 4, 3]", "[3, 4, 3]", "no value twice"),
-    ("seeds", "0", "0", "list"),
     ("objectives", "[]", "[]", "at least 1"),
     ("objectives", "[gan, gan]", "['gan', 'gan']", "no value twice"),
-    ("objectives", "infogan", "'infogan'", "list"),
-    ("lambda_disc", "'1.0'", "'1.0'", "number"),
-    ("lambda_disc", "true", "True", "number"),
-    ("lambda_disc", "[1.0]", "[1.0]", "number"),
     ("lambda_disc", ".inf", "inf", "finite"),
     ("lambda_disc", ".nan", "nan", "finite"),
-    ("lambda_cont", "-.inf", "-inf", ""),
-    ("bound_trains_trunk", "1", "1", "boolean"),
     ("codes.noise", "-1", "-1", "0"),
     ("codes.noise_prior", "gaussian", "'gaussian'", "'uniform' or 'normal'"),
-    ("codes.categorical", "10", "10", "list"),
     ("codes.continuous", "-2", "-2", "0"),
     ("codes.continuous_std", "free", "'free'", "'fixed' or 'learned'"),
     ("networks.width", "0", "0", "0"),
-    ("networks.width", "inf", "'inf'", "number"),
     ("networks.leaky_slope", "1", "1", "1"),
     ("networks.leaky_slope", ".nan", "nan", ""),
     ("networks.norm_eps", "0.0", "0.0", "0"),
@@ -243,13 +186,11 @@ REFUSED = [
     ("traverse.columns", "1", "1", "2"),
     ("traverse.limit", "0", "0", "0"),
     ("evaluate.num_samples", "99", "99", "100"),
-    ("num_steps", str(10**30), str(10**30), "1000000000"),
     ("num_steps", "1000000001", "1000000001", "1000000000"),
     ("codes.noise", "1000000000", "1000000000", "10000"),
     ("codes.continuous", "1001", "1001", "1000"),
     ("networks.width", "16.1", "16.1", "16"),
     ("training.batch_size", "1000001", "1000001", "1000000"),
-    ("training.log_every", str(2**63), str(2**63), "1000000000"),
     ("evaluate.num_samples", "1000001", "1000001", "1000000"),
     ("evaluate.num_trajectories", "10001", "10001", "10000"),
     ("runtime.device", "tpu", "'tpu'", "'auto', 'cpu' or 'cuda'"),
@@ -281,16 +222,28 @@ def test_a_bad_element_of_a_list_is_named_by_its_place(refusal, key, text, eleme
     assert f"{key}.{element} = {value}: expected " in refusal(changed(key, text))
 
 
-@pytest.mark.parametrize("text", ["0", "-3", "all", "2.0", "true"])
-def test_a_bad_number_of_threads_is_refused(refusal, text):
-    message = refusal(changed("runtime.threads", text))
-    assert "runtime.threads" in message
-    assert "expected 'auto'" in message
-
-
-def test_codes_without_any_code_are_refused(refusal):
-    text = changed("codes.categorical", "[]").replace("continuous: 2 ", "continuous: 0 ")
-    assert "codes: expected at least one categorical or continuous code" in refusal(text)
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (with_codes(""), "codes = None: expected "),
+        (with_codes("[10]"), "codes = [10]: expected "),
+        (without("num_steps"), "num_steps: missing"),
+        (without("training.batch_size"), "training.batch_size: missing"),
+        (f"{ORIGINAL}\nnum_epochs: 50\n", "num_epochs: unknown parameter"),
+        (ORIGINAL.replace("  rows:", "  rowz: 3\n  rows:"), "traverse.rowz: unknown parameter"),
+        (f"{ORIGINAL}\n? {'x' * 10_000}\n: 3\n", f"{'x' * 100}: unknown parameter"),
+        (changed("num_steps", "x" * 10_000), "num_steps = 'xxx"),
+        (changed("seeds", "&a [*a]"), "seeds.0 = [[[["),
+        (changed("seeds", "&a {a: *a}"), "seeds: expected a valid list"),
+        (f'{ORIGINAL}\n"two\\nlines": 3\n', "two lines: unknown parameter"),
+        (f"{ORIGINAL}\nnull: 3\n", "expected Keys should be strings"),
+        *((text, "expected a mapping") for text in ("", "# nothing\n", "- 1\n", "mnist")),
+    ],
+)
+def test_keys_and_sections_that_do_not_fit_are_named_in_a_short_line(refusal, text, problem):
+    message = refusal(text)
+    assert problem in message
+    assert len(message) < 500
 
 
 def test_an_empty_section_names_every_missing_key(refusal):
@@ -299,23 +252,9 @@ def test_an_empty_section_names_every_missing_key(refusal):
         assert f"codes.{key}: missing" in message
 
 
-@pytest.mark.parametrize(("text", "shown"), [("", "None"), ("7", "7"), ("[10]", r"[10]")])
-def test_a_section_that_is_no_mapping_is_refused(refusal, text, shown):
-    assert f"codes = {shown}: expected " in refusal(with_codes(text))
-
-
-@pytest.mark.parametrize("key", ["num_steps", "training.batch_size"])
-def test_a_missing_key_is_named(refusal, key):
-    assert f"{key}: missing" in refusal(without(key))
-
-
-def test_an_unknown_key_is_refused_at_the_top(refusal):
-    assert "num_epochs: unknown parameter" in refusal(ORIGINAL + "\nnum_epochs: 50\n")
-
-
-def test_an_unknown_key_is_refused_in_a_section(refusal):
-    text = ORIGINAL.replace("  batch_size:", "  batchsize: 3\n  batch_size:")
-    assert "training.batchsize: unknown parameter" in refusal(text)
+def test_codes_without_any_code_are_refused(refusal):
+    text = changed("codes.categorical", "[]").replace("continuous: 2 ", "continuous: 0 ")
+    assert "codes: expected at least one categorical or continuous code" in refusal(text)
 
 
 def test_all_problems_are_told_at_once(refusal):
@@ -342,77 +281,26 @@ def test_a_value_that_grows_without_end_is_refused_at_once(refusal):
     assert "num_steps = [[[" in refusal(text)
 
 
-@pytest.mark.parametrize("value", ["&a [*a]", "&a {a: *a}"])
-def test_a_value_that_holds_itself_is_refused(refusal, value):
-    assert "seeds" in refusal(changed("seeds", value))
-
-
-def test_a_long_key_is_shortened(refusal):
-    message = refusal(f"{ORIGINAL}\n? {'x' * 10_000}\n: 3\n")
-    assert f"{'x' * 100}: unknown parameter" in message
-    assert len(message) < 300
-
-
-def test_a_long_value_is_shortened(refusal):
-    message = refusal(changed("num_steps", "x" * 10_000))
-    assert "num_steps = 'xxx" in message
-    assert len(message) < 500
-
-
-def test_a_repeated_key_is_refused_with_its_line(refusal):
-    message = refusal(ORIGINAL + "num_steps: 3\n")
-    assert "duplicate key 'num_steps'" in message
-    assert f"line {len(ORIGINAL.splitlines()) + 1}" in message
-
-
-def test_a_key_repeated_in_a_section_is_refused(refusal):
-    message = refusal(ORIGINAL.replace("  width:", "  width: 2.0\n  width:"))
-    assert "duplicate key 'width'" in message
-
-
 @pytest.mark.parametrize(
-    "text",
+    ("text", "problem"),
     [
-        "seeds: [0",
-        "num_steps: *unset",
-        "a: \x07",
-        "{" * 3000,
-        "? [complex, key]\n: 1\n",
-        "? {complex: key}\n: 1\n",
-        "num_steps: !!int many",
-        "num_steps: !!timestamp never",
-        f"num_steps: {'9' * 5000}",
-        "num_steps: !!python/name:os.system",
+        (f"{ORIGINAL}num_steps: 3\n", f"'num_steps'.* line {len(ORIGINAL.splitlines()) + 1}"),
+        (ORIGINAL.replace("  width:", "  width: 2.0\n  width:"), r"duplicate key 'width'.*line \d"),
+        ("seeds: [0", r"line \d"),
+        ("num_steps: *unset", r"line \d"),
+        ("a: \x07", r"position \d"),
+        ("\n{" * 3000, r"line \d"),
+        ("? [complex, key]\n: 1\n", r"line \d"),
+        ("? {complex: key}\n: 1\n", r"line \d"),
+        ("num_steps: !!int many", r"line \d"),
+        ("num_steps: !!timestamp never", r"line \d"),
+        (f"num_steps: {'9' * 5000}", r"line \d"),
+        ("num_steps: !!python/name:os.system", r"line \d"),
+        ("\tnum_steps: 3", r"line \d"),
     ],
 )
-def test_a_text_that_is_not_yaml_is_refused(refusal, text):
-    assert "not valid YAML" in refusal(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "\n{" * 3000,
-        "\n? [complex, key]\n: 1\n",
-        "\n? {complex: key}\n: 1\n",
-        "\nnum_steps: !!int many",
-        "\nnum_steps: !!timestamp never",
-        f"\nnum_steps: {'9' * 5000}",
-        "\n\tnum_steps: 3",
-    ],
-)
-def test_a_text_that_is_not_yaml_is_refused_with_its_line(refusal, text):
-    assert re.search(r"not valid YAML: .*line \d+", refusal(text))
-
-
-@pytest.mark.parametrize("text", ["", "# nothing\n", "- 1\n- 2\n", "mnist", "3"])
-def test_a_file_that_is_no_mapping_is_refused(refusal, text):
-    assert "expected a mapping" in refusal(text)
-
-
-@pytest.mark.parametrize("key", ["1", "null", '"two\\nlines"'])
-def test_a_strange_key_is_refused(refusal, key):
-    refusal(f"{ORIGINAL}\n{key}: 3\n")
+def test_a_text_that_is_not_yaml_is_refused_with_its_place(refusal, text, problem):
+    assert re.search(f"not valid YAML: .*{problem}", refusal(text))
 
 
 @pytest.mark.parametrize(
@@ -436,27 +324,17 @@ def test_a_preset_that_does_not_fit_is_refused_with_its_name(tmp_path, text, pro
     assert str(refused.value).startswith(f"{preset} on {REPOSITORY}/params.yaml: {problem}")
 
 
-def test_a_preset_that_is_not_yaml_is_refused_with_its_name_alone(tmp_path):
+@pytest.mark.parametrize("contents", [None, b"\xff\xfe\x00", b"a: [", b"- 3"])
+def test_an_absent_preset_or_one_that_is_not_yaml_is_refused_with_its_name_alone(
+    tmp_path, contents
+):
     preset = tmp_path / "odd.yaml"
-    for text in ("a: [", "- 3"):
-        preset.write_text(text)
-        with pytest.raises(InfoGANError) as refused:
-            load_params(REPOSITORY / "params.yaml", preset)
-        assert str(refused.value).startswith(f"{preset}: ")
-
-
-def test_an_absent_file_is_refused_by_name(tmp_path):
-    path = tmp_path / "nowhere.yaml"
-    with pytest.raises(InfoGANError, match=r"nowhere\.yaml: cannot be read") as refused:
-        load_params(path)
+    if contents is not None:
+        preset.write_bytes(contents)
+    with pytest.raises(InfoGANError) as refused:
+        load_params(REPOSITORY / "params.yaml", preset)
+    assert re.match(rf"{preset}: (cannot be read|not valid|expected a map)", str(refused.value))
     assert "\n" not in str(refused.value)
-
-
-def test_a_file_of_other_bytes_is_refused_by_name(tmp_path):
-    path = tmp_path / "binary.yaml"
-    path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(InfoGANError, match=r"binary\.yaml: cannot be read"):
-        load_params(path)
 
 
 def test_all_that_does_not_fit_a_data_set_is_told_at_once_with_the_presets_that_do(

@@ -4,8 +4,6 @@ import json
 import os
 import re
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -24,8 +22,13 @@ def save_tensors(path: Path, tensors: dict[str, Tensor], kind: str, header: str)
     tensors = {name: value.cpu().contiguous() for name, value in tensors.items()}
     # One key: safetensors writes several in no fixed order, and equal tensors give equal bytes.
     contents = json.dumps({kind: header, "checksum": checksum(header, tensors)})
-    with whole_file(path) as temporary, _named_by_the_system():
-        save_file(tensors, temporary, {"contents": contents})
+    with whole_file(path) as temporary:
+        try:
+            save_file(tensors, temporary, {"contents": contents})
+        except SafetensorError as error:  # what the system refused, as the system says it
+            if not (found := re.search(r"\(os error (\d+)\)", str(error))):
+                raise
+            raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
 
 
 def load_tensors(path: Path, kind: str) -> tuple[str, dict[str, Tensor]]:
@@ -56,14 +59,3 @@ def checksum(header: str, tensors: dict[str, Tensor]) -> str:
         values = tensors[name].contiguous().flatten().view(torch.uint8)
         crc = zlib.crc32(values.numpy().data, crc)
     return str(crc)
-
-
-@contextmanager
-def _named_by_the_system() -> Iterator[None]:
-    """Turn what safetensors says of a file that cannot be written into the system's own error."""
-    try:
-        yield
-    except SafetensorError as error:
-        if found := re.search(r"\(os error (\d+)\)", str(error)):
-            raise OSError(int(found[1]), os.strerror(int(found[1]))) from error
-        raise

@@ -4,14 +4,12 @@ import math
 
 from infogan.base.dataset import DataSet, Factor, rotation
 
-# The sides and the two heights from which each model is rendered, in radians.
-CHAIR_FACTORS = (rotation("rotation"), Factor("elevation", math.radians(20), math.radians(30)))
-
 DATA_SET = DataSet(
     name="chairs",
     image_shape=(1, 64, 64),
     value_range=(0.0, 1.0),
-    factors=CHAIR_FACTORS,
+    # The sides and the two heights from which each model is rendered, in radians.
+    factors=(rotation("rotation"), Factor("elevation", math.radians(20), math.radians(30))),
     networks="chairs",
     reader="chairs",
     files={"rendered_chairs.tar": None},

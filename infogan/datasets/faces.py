@@ -4,16 +4,12 @@ import math
 
 from infogan.base.dataset import DataSet, Factor
 
-# What a list of renders is to say of each, in radians; 0 faces the viewer and the light.
-FACE_FACTORS = tuple(
-    Factor(name, -math.pi / 2, math.pi / 2) for name in ("azimuth", "elevation", "light")
-)
-
 DATA_SET = DataSet(
     name="faces",
     image_shape=(1, 32, 32),
     value_range=(0.0, 1.0),
-    factors=FACE_FACTORS,
+    # What a list of renders is to say of each, in radians; 0 faces the viewer and the light.
+    factors=tuple(Factor(n, -math.pi / 2, math.pi / 2) for n in ("azimuth", "elevation", "light")),
     networks="faces",
     reader="faces",
     files={"faces.csv": None},

@@ -2,17 +2,14 @@
 
 from infogan.base.dataset import DataSet, Factor, rotation
 
-# What the renderer varies besides style.
-SEAT_FACTORS = (
-    rotation("rotation"),  # radians, about the vertical; 0: faces the viewer, pi / 2: right
-    Factor("width", 0.7, 1.3),  # of the seat, over that of its style
-)
-
 DATA_SET = DataSet(
     name="seats",
     image_shape=(1, 64, 64),
     value_range=(0.0, 1.0),
-    factors=SEAT_FACTORS,
+    factors=(  # what the renderer varies besides style
+        rotation("rotation"),  # radians, about the vertical; 0: faces the viewer, pi / 2: right
+        Factor("width", 0.7, 1.3),  # of the seat, over that of its style
+    ),
     split_sizes={"train": 20_000, "test": 10_000},
     networks="chairs",
     reader="seats",

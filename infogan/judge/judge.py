@@ -31,6 +31,7 @@ CHANNELS = (32, 64, 128)
 SMALLEST_MAP = 8
 # Share of the steps over which the learning rate rises; over the rest it falls to 0.
 WARM_UP = 0.2
+BATCH_SIZE = 500  # images that it is asked about at once
 
 Log = Callable[[int, float], None]
 
@@ -57,8 +58,8 @@ class Judge(nn.Module):
         for _ in range(2):
             layers.extend(_normed(nn.Conv2d(channels, wider, 3, padding=1, bias=False)))
             channels = wider
-        layers.append(nn.Flatten())
-        layers.extend(_normed(nn.Linear(channels * height * width, FEATURE_DIM, bias=False)))
+        hidden = nn.Linear(channels * height * width, FEATURE_DIM, bias=False)
+        layers.extend([nn.Flatten(), hidden, nn.BatchNorm1d(FEATURE_DIM), nn.ReLU()])
         self.features = layers
         self.decision = nn.Linear(FEATURE_DIM, num_outputs)
 
@@ -129,9 +130,7 @@ def train_judge(
 
 @torch.no_grad()
 def penultimate_features(
-    judge: Judge,
-    images: Float[Tensor, "image channel height width"],
-    batch_size: int = 500,
+    judge: Judge, images: Float[Tensor, "image channel height width"]
 ) -> Float[Tensor, "image feature"]:
     """What the last layer sees of each image in the data set's value range, in float32; >= 0."""
     device = judge.decision.weight.device
@@ -139,17 +138,17 @@ def penultimate_features(
     return torch.cat(
         [
             judge.features((batch.to(device) - low) / (high - low)).to(images.device)
-            for batch in images.split(batch_size)
+            for batch in images.split(BATCH_SIZE)
         ]
     )
 
 
 @torch.no_grad()
 def ask(
-    judge: Judge, images: Float[Tensor, "image channel height width"], batch_size: int = 500
+    judge: Judge, images: Float[Tensor, "image channel height width"]
 ) -> Float[Tensor, "image output"]:
     """The judge's outputs for images in the data set's value range, in float32."""
-    features = penultimate_features(judge, images, batch_size)
+    features = penultimate_features(judge, images)
     return judge.decision(features.to(judge.decision.weight.device)).to(images.device)
 
 
@@ -178,11 +177,9 @@ def load_judge(path: Path, dataset: str) -> Judge:
     return judge.eval()
 
 
-def _normed(linear: nn.Conv2d | nn.Linear) -> list[nn.Module]:
-    """A layer, batch norm, ReLU."""
-    if isinstance(linear, nn.Conv2d):
-        return [linear, nn.BatchNorm2d(linear.out_channels), nn.ReLU()]
-    return [linear, nn.BatchNorm1d(linear.out_features), nn.ReLU()]
+def _normed(conv: nn.Conv2d) -> list[nn.Module]:
+    """A convolution, batch norm, ReLU."""
+    return [conv, nn.BatchNorm2d(conv.out_channels), nn.ReLU()]
 
 
 def _initialise(judge: Judge, rng: torch.Generator) -> None:

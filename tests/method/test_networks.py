@@ -8,7 +8,6 @@ from infogan.datasets import lookup, names
 from infogan.method.networks import (
     TABLES,
     Conv,
-    Dense,
     DenseMap,
     Discriminator,
     FlattenMaps,
@@ -49,12 +48,6 @@ def images_of(table, num, seed=0):
 
 def latents_of(layout, num, seed=0):
     return torch.rand(num, layout.latent_dim, generator=torch.Generator().manual_seed(seed))
-
-
-def kinds(module):
-    """Layers in order, without those that only reshape."""
-    skipped = (nn.Sequential, FlattenMaps, nn.Unflatten, Generator, Discriminator)
-    return [layer for layer in module.modules() if not isinstance(layer, skipped)]
 
 
 def same_weights(first, second):
@@ -126,48 +119,6 @@ COUNTS = {
 }
 
 
-# The same, each product worked out by hand.
-WORKED_OUT = {
-    "mnist": {
-        "generator": 78_848 + 6_441_344 + 131_264 + 1_025,  # = 6,652,481
-        "trunk": 1_088 + 131_456 + 6_425_600,  # = 6,558,144
-        "decision": 1_025,
-        "recognition": 131_456 + 1_806,  # = 133,262
-    },
-    "svhn": {
-        "generator": 306_432 + 1_835_776 + 524_416 + 131_136 + 3_075,  # = 2,800,835
-        "trunk": 3_136 + 131_456 + 525_056,  # = 659,648
-        "decision": 4_097,
-        "recognition": 524_672 + 6_192,  # = 530,864
-    },
-    "celeba": {
-        "generator": 413_952 + 1_835_776 + 524_416 + 131_136 + 3_075,  # = 2,908,355
-        "trunk": 3_136 + 131_456 + 525_056,
-        "decision": 4_097,
-        "recognition": 524_672 + 12_900,  # = 537,572
-    },
-    "faces": {
-        "generator": 139_264 + 8_413_184 + 131_264 + 1_025,  # = 8,684,737
-        "trunk": 1_088 + 131_456 + 8_391_680,  # = 8,524,224
-        "decision": 1_025,
-        "recognition": 10_250,
-    },
-    "chairs": {
-        # = 19,778,625
-        "generator": 196_608 + 16_826_368 + 2 * 1_049_344 + 524_672 + 131_264 + 1_025,
-        # = 19,536,576
-        "trunk": 1_088 + 131_456 + 525_056 + 2 * 1_049_344 + 16_780_288,
-        "decision": 1_025,
-        "recognition": 63_550,
-    },
-}
-
-
-def test_the_formulas_are_worked_out_right():
-    assert COUNTS == WORKED_OUT
-    assert sum(COUNTS["mnist"].values()) == 13_344_912
-
-
 @every_table
 def test_networks_have_the_tables_numbers_of_parameters(name):
     generator, discriminator = full_size(name)
@@ -203,17 +154,6 @@ def test_every_data_set_has_a_table_of_its_shape_and_value_range():
         assert ranges[table.output] == data_set.value_range
 
 
-@pytest.mark.parametrize(
-    ("name", "low"), [("mnist", 0), ("svhn", -1), ("celeba", -1), ("faces", 0), ("chairs", 0)]
-)
-def test_images_fill_0_to_1_or_in_colour_minus_1_to_1(name, low, options):
-    wild = options.model_copy(update={"init_std": 2.0})
-    generator, _ = build_networks(TABLES[name], LAYOUTS[name], wild, seed=0)
-    images = generator(latents_of(LAYOUTS[name], 7))
-    assert low <= images.min() < low + 0.05
-    assert 0.95 < images.max() <= 1
-
-
 def test_mnist_generator_has_layer_then_norm_then_relu_and_ends_in_a_sigmoid():
     layers = [type(layer) for layer in full_size("mnist")[0].layers]
     assert layers == [
@@ -232,18 +172,11 @@ def test_mnist_trunk_has_no_norm_on_the_image_and_q_a_hidden_layer_of_its_own():
         *(FlattenMaps, nn.Linear, nn.BatchNorm1d, nn.LeakyReLU),
         FlattenMaps,
     ]
-    assert [type(layer) for layer in kinds(discriminator.recognition)] == [
-        *(nn.Linear, nn.BatchNorm1d, nn.LeakyReLU),
-        nn.Linear,
+    hidden, _, last = discriminator.recognition
+    assert [type(layer) for layer in hidden] == [
+        *(FlattenMaps, nn.Linear, nn.BatchNorm1d, nn.LeakyReLU),
     ]
-
-
-def test_all_kernels_are_4_by_4():
-    for name in TABLES:
-        for network in full_size(name):
-            for layer in network.modules():
-                if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d):
-                    assert layer.kernel_size == (4, 4)
+    assert isinstance(last, nn.Linear)
 
 
 def test_d_and_q_read_the_same_features(options):
@@ -320,16 +253,6 @@ def test_the_upconv_to_an_image_is_torchs_transposed_convolution(channels, bias,
         assert torch.allclose(gradient, reference, atol=1e-4)
 
 
-def test_the_upconv_to_an_image_spreads_one_pixel_over_four_by_four():
-    layer = ToImageConvTranspose(1, 1, 4, stride=2, padding=1, bias=False)
-    layer.weight.data = torch.arange(1.0, 17).view(1, 1, 4, 4)
-    maps = torch.zeros(1, 1, 3, 4)
-    maps[0, 0, 1, 2] = 1
-    expected = torch.zeros(6, 8)
-    expected[1:5, 3:7] = torch.arange(1.0, 17).view(4, 4)
-    assert torch.equal(layer(maps)[0, 0], expected)
-
-
 def test_maps_become_vectors_pixel_by_pixel_and_channel_by_channel_within():
     maps = torch.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5)
     vectors = FlattenMaps()(maps)
@@ -337,19 +260,7 @@ def test_maps_become_vectors_pixel_by_pixel_and_channel_by_channel_within():
     for image, channel, row, column in ((0, 0, 0, 1), (1, 2, 3, 4), (1, 1, 2, 0)):
         place = (row * 5 + column) * 3 + channel
         assert vectors[image, place] == maps[image, channel, row, column]
-
-
-def test_unflattening_undoes_flattening_and_the_other_way_round():
-    maps = torch.arange(2 * 3 * 4 * 5).view(2, 3, 4, 5)
-    unflatten = UnflattenMaps((3, 4, 5))
-    assert torch.equal(unflatten(FlattenMaps()(maps)), maps)
-    vectors = torch.arange(2 * 60).view(2, 60)
-    assert torch.equal(FlattenMaps()(unflatten(vectors)), vectors)
-
-
-def test_vectors_pass_flattening_as_they_are():
-    vectors = torch.rand(7, 6)
-    assert FlattenMaps()(vectors) is vectors
+    assert torch.equal(UnflattenMaps((3, 4, 5))(vectors), maps)
 
 
 # Options.
@@ -368,15 +279,6 @@ def test_width_scales_every_hidden_layer_and_no_output(options):
     assert outputs == [256, 7 * 7 * 32, 16, 1, 16, 32, 256, 1, 32, 14]
 
 
-def test_the_narrowest_networks_keep_one_channel(options):
-    generator, discriminator = build_networks(
-        TABLES["chairs"], SMALL, options.model_copy(update={"width": 1e-6}), seed=0
-    )
-    images = generator(latents_of(SMALL, 3))
-    assert images.shape == (3, 1, 64, 64)
-    assert discriminator(images)[1].shape == (3, SMALL.recognition_dim)
-
-
 def test_options_reach_every_layer(options):
     networks = nn.ModuleList(build_networks(TABLES["mnist"], SMALL, options, seed=0))
     norms = [layer for layer in networks.modules() if isinstance(layer, NORMS)]
@@ -384,14 +286,6 @@ def test_options_reach_every_layer(options):
     assert {(norm.eps, norm.momentum) for norm in norms} == {(2e-5, 0.2)}
     leaky = [layer for layer in networks.modules() if isinstance(layer, nn.LeakyReLU)]
     assert {layer.negative_slope for layer in leaky} == {0.07}
-
-
-def test_layers_have_the_papers_width_by_default():
-    assert PAPER.width == 1.0
-    assert (Conv(3).stride, Conv(3).norm) == (2, True)
-    assert (Upconv(3).stride, Upconv(3).norm) == (2, True)
-    assert Dense(3).norm
-    assert DenseMap(2, 3).norm
 
 
 # Initialisation.
@@ -444,23 +338,12 @@ def test_biases_start_at_0(initialised):
 
 
 @every_table
-def test_the_same_seed_gives_the_same_weights(name, options):
-    first, again, other = (build_networks(TABLES[name], SMALL, options, seed) for seed in (3, 3, 4))
+def test_the_same_seed_gives_the_same_weights_whatever_the_global_one(name, options):
+    networks = []
+    for seed in (3, 3, 4):
+        torch.manual_seed(len(networks))
+        networks.append(build_networks(TABLES[name], SMALL, options, seed))
+    first, again, other = networks
     for i in range(2):
         assert same_weights(first[i], again[i])
         assert not same_weights(first[i], other[i])
-
-
-def test_weights_do_not_depend_on_the_global_seed(options):
-    networks = []
-    for seed in (1, 2):
-        torch.manual_seed(seed)
-        networks.append(build_networks(TABLES["mnist"], SMALL, options, seed=3))
-    assert same_weights(networks[0][0], networks[1][0])
-    assert same_weights(networks[0][1], networks[1][1])
-
-
-def test_networks_start_on_the_cpu_in_training_mode(options):
-    for network in build_networks(TABLES["mnist"], SMALL, options, seed=0):
-        assert network.training
-        assert {str(weight.device) for weight in network.parameters()} == {"cpu"}

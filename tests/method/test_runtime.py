@@ -27,26 +27,19 @@ def runtime(device="cpu", precision="float32", threads="auto"):
     return Runtime(device=device, precision=precision, threads=threads)
 
 
-def product_dtype(backend):
-    """What a matrix product of float32 numbers computes in."""
-    with backend.autocast():
-        return (torch.ones(2, 3) @ torch.ones(3, 4)).dtype
-
-
 def test_the_asked_device_precision_and_threads_are_used():
     for precision in (torch.float32, torch.bfloat16):
-        name = str(precision).removeprefix("torch.")
-        assert resolve(runtime("cpu", name, 3)) == Backend(torch.device("cpu"), precision, 3)
+        backend = resolve(runtime("cpu", str(precision).removeprefix("torch."), 3))
+        assert backend == Backend(torch.device("cpu"), precision, 3)
+        with backend.autocast():
+            assert (torch.ones(2, 3) @ torch.ones(3, 4)).dtype == precision
     assert torch.get_num_threads() == 3
 
 
-def test_automatic_threads_are_torchs_own_where_they_are_asked_for(monkeypatch):
+def test_automatic_threads_are_those_asked_for_else_no_more_than_usable_cores(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     torch.set_num_threads(5)
     assert resolve(runtime(threads="auto")).threads == 5
-
-
-def test_automatic_threads_are_no_more_than_usable_cores(monkeypatch):
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
     torch.set_num_threads(500)
     assert resolve(runtime(threads="auto")).threads == usable_cores()
@@ -76,7 +69,7 @@ def test_a_gpu_that_is_not_there_is_refused_in_one_line():
 @pytest.mark.parametrize(
     ("capabilities", "precision"),
     [
-        ({}, torch.float32),
+        (None, torch.float32),  # torch cannot tell
         ({"avx512_bf16": False, "amx_bf16": False, "avx2": True}, torch.float32),
         ({"avx512_bf16": True}, torch.bfloat16),
         ({"amx_bf16": True}, torch.bfloat16),
@@ -85,33 +78,20 @@ def test_a_gpu_that_is_not_there_is_refused_in_one_line():
 def test_the_automatic_precision_is_bfloat16_where_the_processor_multiplies_it(
     monkeypatch, capabilities, precision
 ):
-    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    if capabilities is None:
+        monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
+    else:
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert resolve(runtime(precision="auto")).precision == precision
 
 
-def test_the_automatic_precision_is_float32_where_torch_cannot_tell(monkeypatch):
-    monkeypatch.delattr(torch.cpu, "get_capabilities", raising=False)
-    assert resolve(runtime(precision="auto")).precision == torch.float32
-
-
-@pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16])
-def test_products_are_computed_in_the_resolved_precision(precision):
-    backend = resolve(runtime(precision=str(precision).removeprefix("torch.")))
-    assert product_dtype(backend) == precision
-
-
-def test_resolving_makes_torch_deterministic():
+def test_resolving_makes_torch_deterministic_and_keeps_float32_at_its_full_precision():
     torch.use_deterministic_algorithms(False)
-    torch.backends.cudnn.benchmark = True
+    torch.backends.cudnn.benchmark = torch.backends.cudnn.allow_tf32 = True
+    torch.utils.deterministic.fill_uninitialized_memory = True
     resolve(runtime())
     assert torch.are_deterministic_algorithms_enabled()
     assert not torch.backends.cudnn.benchmark
-
-
-def test_resolving_keeps_float32_at_its_full_precision_and_new_memory_unfilled():
-    torch.backends.cudnn.allow_tf32 = True
-    torch.utils.deterministic.fill_uninitialized_memory = True
-    resolve(runtime())
     assert not torch.backends.cudnn.allow_tf32
     assert not torch.utils.deterministic.fill_uninitialized_memory
 

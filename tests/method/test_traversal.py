@@ -4,7 +4,13 @@ import torch
 
 from infogan.base.errors import InfoGANError
 from infogan.method.codes import sample
-from infogan.method.traversal import categorical_traversal, continuous_traversal
+from infogan.method.networks import TABLES, build_networks
+from infogan.method.traversal import (
+    categorical_traversal,
+    code_traversals,
+    continuous_traversal,
+    generate,
+)
 from infogan.report.grids import grid_image
 from tests.layouts import code_layout
 
@@ -16,72 +22,33 @@ def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def columns_outside(layout, varied):
-    return [i for i in range(layout.latent_dim) if i not in range(varied.start, varied.stop)]
+def test_each_row_is_one_draw_from_the_prior_along_which_one_code_takes_every_value():
+    drawn = sample(LAYOUT, 4, seeded())[:, None]
+    expected = drawn.repeat(1, 3, 1)
+    expected[:, :, LAYOUT.categorical_slice(1)] = torch.eye(3)
+    assert torch.equal(categorical_traversal(LAYOUT, 1, 4, seeded()), expected)
+    expected = drawn.repeat(1, 4, 1)
+    expected[:, :, LAYOUT.continuous_slice.start + 1] = torch.tensor(VALUES)
+    for values in (VALUES, torch.tensor(VALUES)):
+        assert torch.equal(continuous_traversal(LAYOUT, 1, values, 4, seeded()), expected)
 
 
-def test_columns_of_a_categorical_traversal_are_its_categories_in_order():
-    latents = categorical_traversal(LAYOUT, 1, 4, seeded())
-    assert latents.shape == (4, 3, 17)
-    for row in latents[:, :, LAYOUT.categorical_slice(1)]:
-        assert torch.equal(row, torch.eye(3))
+def test_there_is_a_grid_for_every_code_by_its_name():
+    grids = code_traversals(LAYOUT, VALUES, 3, seeded())
+    assert {name: grid.shape[:2] for name, grid in grids.items()} == {
+        **{"c1": (3, 5), "c2": (3, 3)},
+        **{"c3": (3, 4), "c4": (3, 4)},
+    }
+    changed = [grids[name].std(dim=1).sum(dim=0).nonzero().flatten().tolist() for name in grids]
+    assert changed == [[7, 8, 9, 10, 11], [12, 13, 14], [15], [16]]
 
 
-def test_only_the_varied_categorical_code_changes_within_a_row():
-    latents = categorical_traversal(LAYOUT, 0, 4, seeded())
-    others = latents[:, :, columns_outside(LAYOUT, LAYOUT.categorical_slice(0))]
-    assert torch.equal(others, others[:, :1].expand_as(others))
-
-
-def test_only_the_varied_continuous_code_changes_within_a_row():
-    latents = continuous_traversal(LAYOUT, 1, VALUES, 3, seeded())
-    column = LAYOUT.continuous_slice.start + 1
-    assert torch.equal(latents[:, :, column], torch.tensor(VALUES).expand(3, 4))
-    others = latents[:, :, columns_outside(LAYOUT, slice(column, column + 1))]
-    assert torch.equal(others, others[:, :1].expand_as(others))
-
-
-def test_everything_but_the_varied_code_is_one_draw_from_the_prior_per_row():
-    drawn = sample(LAYOUT, 4, seeded())
-    varied = LAYOUT.categorical_slice(0)
-    latents = categorical_traversal(LAYOUT, 0, 4, seeded())
-    others = columns_outside(LAYOUT, varied)
-    assert torch.equal(latents[:, 2, others], drawn[:, others])
-    column = LAYOUT.continuous_slice.start
-    latents = continuous_traversal(LAYOUT, 0, VALUES, 4, seeded())
-    others = columns_outside(LAYOUT, slice(column, column + 1))
-    assert torch.equal(latents[:, 2, others], drawn[:, others])
-
-
-def test_noise_and_the_fixed_codes_differ_between_rows():
-    latents = continuous_traversal(LAYOUT, 0, VALUES, 6, seeded())[:, 0]
-    assert len(latents[:, LAYOUT.noise_slice].unique(dim=0)) == 6
-    assert len(latents[:, LAYOUT.continuous_slice.start + 1].unique()) == 6
-    assert len(latents[:, LAYOUT.categorical_slice(0)].unique(dim=0)) > 1
-
-
-def test_values_may_be_a_tensor():
-    from_tensor = continuous_traversal(LAYOUT, 0, torch.tensor(VALUES), 3, seeded())
-    from_tuple = continuous_traversal(LAYOUT, 0, VALUES, 3, seeded())
-    assert torch.equal(from_tensor, from_tuple)
-
-
-def test_the_same_random_state_gives_the_same_latents():
-    first, again = (categorical_traversal(LAYOUT, 0, 4, seeded(3)) for _ in range(2))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, categorical_traversal(LAYOUT, 0, 4, seeded(4)))
-
-
-def test_a_layout_without_categorical_codes_varies_its_continuous_codes():
-    layout = code_layout(noise=6, categorical=(), continuous=5)
-    latents = continuous_traversal(layout, 4, VALUES, 3, seeded())
-    assert torch.equal(latents[:, :, 10], torch.tensor(VALUES).expand(3, 4))
-
-
-def test_a_layout_without_continuous_codes_varies_its_categorical_codes():
-    layout = code_layout(noise=6, categorical=(4,), continuous=0)
-    latents = categorical_traversal(layout, 0, 3, seeded())
-    assert torch.equal(latents[:, :, 6:], torch.eye(4).expand(3, 4, 4))
+def test_generated_images_are_those_of_the_grid_whatever_the_batch(options):
+    generator = build_networks(TABLES["mnist"], LAYOUT, options, seed=0)[0].eval()
+    latents = categorical_traversal(LAYOUT, 0, 3, seeded())
+    images = generate(generator, latents, batch_size=4)
+    assert images.shape == (3, 5, 1, 28, 28)
+    assert torch.allclose(images.flatten(0, 1), generator(latents.flatten(0, 1)), atol=1e-5)
 
 
 @pytest.mark.parametrize("code", [-1, 2])
