@@ -65,14 +65,5 @@ def test_the_networks_passed_in_stay_as_they_are(small, backend):
     refitted = refit(generator, discriminator, small, backend, num_steps=2)
     for network, state in zip(networks, before, strict=True):
         assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
-    assert not torch.equal(refitted.trunk[0].weight, discriminator.trunk[0].weight), (
-        "trunk learns too"
-    )
+    assert not torch.equal(refitted.trunk[0].weight, discriminator.trunk[0].weight)
     assert not refitted.training
-
-
-def test_the_same_stream_gives_the_same_networks(small, discriminator, backend):
-    generator = Showing(visible=True)
-    first, again = (refit(generator, discriminator, small, backend, 3) for _ in range(2))
-    states = first.state_dict(), again.state_dict()
-    assert all(torch.equal(states[0][key], states[1][key]) for key in states[0])
