@@ -39,12 +39,15 @@ def _pipeline() -> int:
 PIPELINE = _pipeline()
 
 
-def stage_parser(description: str) -> argparse.ArgumentParser:
-    """A parser with the option that all stages share."""
+def stage_parser(description: str, **required: str) -> argparse.ArgumentParser:
+    """A parser with `--params`, and these options with their help: paths, but for the seed."""
     parser = argparse.ArgumentParser(
         description=description, formatter_class=argparse.ArgumentDefaultsHelpFormatter
     )
     parser.add_argument("--params", type=Path, default=PARAMS, help="parameter file")
+    for name, meaning in required.items():
+        kind = int if name == "seed" else Path
+        parser.add_argument(f"--{name}", type=kind, required=True, help=meaning)
     return parser
 
 

@@ -5,7 +5,6 @@ With the judge's, the only stage that reads labels or factors, but for a conditi
 
 import argparse
 import json
-from pathlib import Path
 
 from infogan.base.dataset import SPLITS
 from infogan.base.files import write_file
@@ -48,13 +47,14 @@ def main(args: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The stage's options."""
-    options = stage_parser("Measure one trained run.")
-    options.add_argument("--weights", type=Path, required=True, help="weights of the train stage")
-    options.add_argument("--judge", type=Path, required=True, help="weights of the judge")
-    options.add_argument("--data", type=Path, required=True, help="packed data set: data/packed")
-    options.add_argument("--seed", type=int, required=True, help="seed of the run")
-    options.add_argument("--out", type=Path, required=True, help="folder of the measurements")
-    return options
+    return stage_parser(
+        "Measure one trained run.",
+        weights="weights of the train stage",
+        judge="weights of the judge",
+        data="packed data set: data/packed",
+        seed="seed of the run",
+        out="folder of the measurements",
+    )
 
 
 if __name__ == "__main__":

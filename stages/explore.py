@@ -2,7 +2,6 @@
 
 import argparse
 import json
-from pathlib import Path
 from typing import Any
 
 from infogan.base.randomness import random_stream
@@ -61,13 +60,13 @@ def named_categories(record: dict[str, Any], class_names: tuple[str, ...]) -> li
 
 def parser() -> argparse.ArgumentParser:
     """The stage's options."""
-    options = stage_parser("Write the explorer.")
-    options.add_argument("--weights", type=Path, required=True, help="weights of the train stage")
-    options.add_argument(
-        "--measurements", type=Path, required=True, help="measurements.json of the evaluate stage"
+    options = stage_parser(
+        "Write the explorer.",
+        weights="weights of the train stage",
+        measurements="measurements.json of the evaluate stage",
+        seed="seed of the run",
+        out="the page: reports/explorer.html",
     )
-    options.add_argument("--seed", type=int, required=True, help="seed of the run")
-    options.add_argument("--out", type=Path, required=True, help="the page: reports/explorer.html")
     options.add_argument("--small", action="store_true", help="without Q, and in fewer bits")
     return options
 

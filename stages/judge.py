@@ -8,7 +8,7 @@ import json
 import time
 from pathlib import Path
 
-from jaxtyping import UInt8
+from jaxtyping import Float
 from torch import Tensor
 
 from infogan.base.dataset import SPLITS, DataSet
@@ -18,20 +18,18 @@ from infogan.base.packed import load_factors, load_split
 from infogan.datasets import lookup
 from infogan.judge.classifier import classify, train_classifier
 from infogan.judge.frechet import frechet_distance
-from infogan.judge.judge import Judge, Log, load_judge, penultimate_features, save_judge
+from infogan.judge.judge import Judge, load_judge, penultimate_features, save_judge
 from infogan.judge.regressor import read_factors, reading_r2, train_regressor
 from infogan.method.networks import count_parameters
 from infogan.method.runtime import resolve
-from infogan.params import Params, load_params
+from infogan.params import load_params
 from stages import run_stage, stage_parser
-
-Images = UInt8[Tensor, "image channel height width"]
 
 
 def main(args: argparse.Namespace) -> None:
     """Train on the training images, and measure what it knows on the test images."""
     params = load_params(args.params)
-    options, data_set = params.judge, lookup(params.dataset)
+    options, data_set, backend = params.judge, lookup(params.dataset), resolve(params.runtime)
     start = time.monotonic()
 
     def log(epoch: int, loss: float) -> None:
@@ -39,64 +37,52 @@ def main(args: argparse.Namespace) -> None:
         done = f"{epoch}/{options.num_epochs} epochs"
         print(f"judge: {done}, loss {loss:.4f}, {left:.0f} s left", flush=True)
 
-    train = _train_on_factors if data_set.factors else _train_on_classes
-    judge, metrics, images = train(args.data, data_set, params, log)
-    for name, value in metrics.items():
-        print(f"judge: {name} = {value:.4f} on {len(images['test'])} test images", flush=True)
-
+    load = load_factors if data_set.factors else load_split
+    train, test = (load(args.data, data_set, split) for split in SPLITS)
+    if options.weights:
+        judge = load_judge(Path(options.weights), params.dataset)
+    else:
+        learn = train_regressor if data_set.factors else train_classifier
+        judge = learn(train.images, train[1], data_set, options, backend, log)
     # The same sizes and training images as when generated images are measured.
-    real = [images[split][: params.evaluate.num_samples] for split in ("test", "train")]
-    floor = frechet_distance(
-        *(penultimate_features(judge, scale(i, data_set.value_range)) for i in real)
+    num = params.evaluate.num_samples
+    tested, *real = (
+        scale(images, data_set.value_range)
+        for images in (test.images, test.images[:num], train.images[:num])
     )
+    metrics = _scores(judge, data_set, tested, test[1])
+    for name, value in metrics.items():
+        print(f"judge: {name} = {value:.4f} on {len(tested)} test images", flush=True)
 
+    floor = frechet_distance(*(penultimate_features(judge, images) for images in real))
     save_judge(args.out / "weights.safetensors", judge, params.dataset)
     metrics |= {
-        "num_test": len(images["test"]),
+        "num_test": len(tested),
         "frechet_floor": floor,
         "num_parameters": count_parameters(judge),
     }
     write_file(args.out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
 
 
-def _train_on_classes(
-    folder: Path, data_set: DataSet, params: Params, log: Log
-) -> tuple[Judge, dict[str, float], dict[str, Images]]:
-    """A classifier, its accuracy, and the images of both splits."""
-    train, test = (load_split(folder, data_set, split) for split in SPLITS)
-    backend = resolve(params.runtime)
-    judge = _given(params) or train_classifier(*train, data_set, params.judge, backend, log)
-    predictions = classify(judge, scale(test.images, data_set.value_range))
-    accuracy = (predictions == test.labels).double().mean().item()
-    return judge, {"accuracy_test": accuracy}, {"train": train.images, "test": test.images}
-
-
-def _train_on_factors(
-    folder: Path, data_set: DataSet, params: Params, log: Log
-) -> tuple[Judge, dict[str, float], dict[str, Images]]:
-    """A regressor of factors, its R2 for each, and the images of both splits."""
-    train, test = (load_factors(folder, data_set, split) for split in SPLITS)
-    backend = resolve(params.runtime)
-    judge = _given(params) or train_regressor(*train, data_set, params.judge, backend, log)
-    read = read_factors(judge, data_set.factors, scale(test.images, data_set.value_range))
-    scores = reading_r2(read, test.factors, data_set.factors)
-    metrics = {
-        f"{factor.name}_r2": float(score)
-        for factor, score in zip(data_set.factors, scores, strict=True)
-    }
-    return judge, metrics, {"train": train.images, "test": test.images}
-
-
-def _given(params: Params) -> Judge | None:
-    """The judge that the parameters name, in place of training one."""
-    weights = params.judge.weights
-    return load_judge(Path(weights), params.dataset) if weights else None
+def _scores(
+    judge: Judge,
+    data_set: DataSet,
+    images: Float[Tensor, "image channel height width"],
+    truth: Tensor,
+) -> dict[str, float]:
+    """A classifier's accuracy, or a regressor's R2 for each factor."""
+    if not data_set.factors:
+        return {"accuracy_test": (classify(judge, images) == truth).double().mean().item()}
+    scores = reading_r2(read_factors(judge, data_set.factors, images), truth, data_set.factors)
+    names = [f"{factor.name}_r2" for factor in data_set.factors]
+    return dict(zip(names, map(float, scores), strict=True))
 
 
 def parser() -> argparse.ArgumentParser:
     """The stage's options."""
-    options = stage_parser("Train the judge of generated images.")
-    options.add_argument("--data", type=Path, required=True, help="folder of the packed splits")
+    options = stage_parser(
+        "Train the judge of generated images.", data="folder of the packed splits"
+    )
     options.add_argument("--out", type=Path, default=Path("runs/judge"), help="output folder")
     return options
 

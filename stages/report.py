@@ -67,11 +67,12 @@ def write_curves(folder: Path, curves: pd.DataFrame) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The stage's options."""
-    options = stage_parser("Write the report from the runs.")
-    options.add_argument("--runs", type=Path, required=True, help="folder of all runs")
-    options.add_argument("--data", type=Path, required=True, help="packed data set: data/packed")
-    options.add_argument("--out", type=Path, required=True, help="folder of the report")
-    return options
+    return stage_parser(
+        "Write the report from the runs.",
+        runs="folder of all runs",
+        data="packed data set: data/packed",
+        out="folder of the report",
+    )
 
 
 if __name__ == "__main__":

@@ -85,17 +85,13 @@ class Log(Live):
 
 def parser() -> argparse.ArgumentParser:
     """The stage's options."""
-    options = stage_parser("Train G, D and Q with one objective and one seed.")
-    options.add_argument(
-        "--objective",
-        type=Path,
-        required=True,
-        help="file of the objectives stage, such as runs/objectives/infogan.json",
+    return stage_parser(
+        "Train G, D and Q with one objective and one seed.",
+        objective="file of the objectives stage, such as runs/objectives/infogan.json",
+        seed="the run's only random source",
+        data="packed data set: data/packed",
+        out="folder of weights and log",
     )
-    options.add_argument("--seed", type=int, required=True, help="the run's only random source")
-    options.add_argument("--data", type=Path, required=True, help="packed data set: data/packed")
-    options.add_argument("--out", type=Path, required=True, help="folder of weights and log")
-    return options
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 import argparse
 import io
-from pathlib import Path
 
 import torch
 from PIL import Image
@@ -46,11 +45,12 @@ def main(args: argparse.Namespace) -> None:
 
 def parser() -> argparse.ArgumentParser:
     """The stage's options."""
-    options = stage_parser("Draw grids that vary one code.")
-    options.add_argument("--weights", type=Path, required=True, help="weights of the train stage")
-    options.add_argument("--seed", type=int, required=True, help="seed of the run")
-    options.add_argument("--out", type=Path, required=True, help="folder of arrays and pictures")
-    return options
+    return stage_parser(
+        "Draw grids that vary one code.",
+        weights="weights of the train stage",
+        seed="seed of the run",
+        out="folder of arrays and pictures",
+    )
 
 
 if __name__ == "__main__":

@@ -155,18 +155,3 @@ def experiment(run: Run, name: str) -> str:
     """The Git reference of an experiment."""
     references = run("git", "for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
     return next(reference for reference in references if reference.endswith(f"/{name}"))
-
-
-def test_a_cache_that_cannot_be_written_is_one_line_and_loses_nothing(run, folder):
-    before = contents(folder / "runs" / "objectives")
-    (folder / ".dvc" / "tmp" / "file").write_text("no folder")
-    run("dvc", "config", "--local", "cache.dir", str(folder / ".dvc" / "tmp" / "file" / "cache"))
-    output = run("dvc", "repro", "--force", "objectives", fails=True)
-    assert "Traceback" not in output
-    errors = [line for line in output.splitlines() if line.startswith("ERROR: ")]
-    assert len(errors) == 1
-    assert f"Not a directory: '{folder}/.dvc/tmp/file/cache" in errors[0]
-    run("dvc", "config", "--local", "--unset", "cache.dir")
-    run("dvc", "repro", "objectives")
-    assert contents(folder / "runs" / "objectives") == before
-    assert run("git", "status", "--porcelain") == ""

@@ -102,14 +102,13 @@ def test_a_traversal_takes_other_values_and_as_many_rows_as_asked(run):
     assert not np.array_equal(grid[:, 0], grid[:, 1])
 
 
-def test_an_unknown_code_is_refused_with_the_names_of_the_known(run):
-    with pytest.raises(InfoGANError, match=r"^no code 'c5': this run has c1, c2, c3, c4$"):
-        run.traverse("c5")
-
-
-def test_values_of_a_categorical_code_are_refused(run):
-    with pytest.raises(InfoGANError, match=r"^c2 is categorical"):
-        run.traverse("c2", values=[1.0])
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [("c5", "no code 'c5': this run has c1, c2, c3, c4$"), ("c2", "c2 is categorical")],
+)
+def test_an_unknown_code_and_values_of_a_categorical_one_are_refused(run, code, said):
+    with pytest.raises(InfoGANError, match=f"^{said}"):
+        run.traverse(code, values=[1.0])
 
 
 def test_a_reading_is_qs_answer_by_the_names_of_the_codes(run):

@@ -17,23 +17,17 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from jaxtyping import Bool, Float, Int
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
-from torch import Tensor
 
 from infogan.base.dataset import Factor
 from infogan.base.errors import InfoGANError
 from infogan.evaluate.factor_metrics import targets
-from infogan.evaluate.readers import Reader
 from infogan.evaluate.subject import Measurements, Role, Subject
 from infogan.evaluate.warping import affine_residual
 from infogan.judge.classifier import classify
-from infogan.judge.judge import Judge
-from infogan.method.networks import Generator
 from infogan.method.traversal import continuous_traversal, generate
-from infogan.params import CodeLayout
 
 # Values of a continuous code along a trajectory: from -2 to 2, as far as the paper shows.
 TRAJECTORY = np.linspace(-2, 2, 17)
@@ -51,68 +45,53 @@ class Effects(NamedTuple):
 
 
 def measure(subject: Subject) -> Measurements:
-    """What the continuous codes do; `num_trajectories` of each are scored, as many assign them."""
-    if not subject.layout.continuous:
+    """What the continuous codes do; `num_trajectories` of each are scored, as many assign them.
+
+    With a judge of classes, `digit_kept`: the share of images in which it sees the digit that it
+    sees at the middle value of the same trajectory, over abs(c) <= 1; `digit_kept_extrapolated`
+    beyond it. `beyond_affine`: what `affine_residual` leaves of the change from -1 to 1, as a share
+    of the squared difference between images of two trajectories, on average over the codes.
+    """
+    layout, reader, rng = subject.layout, subject.reader, subject.stream("trajectories")
+    num = subject.params.evaluate.num_trajectories
+    if not layout.continuous:
         return Measurements(roles={})
     subject.progress("reading factors along the continuous codes")
-    reader = subject.reader
-    effects = trajectory_effects(
-        subject.generator,
-        subject.layout,
-        reader,
-        subject.params.evaluate.num_trajectories,
-        TRAJECTORY,
-        subject.stream("trajectories"),
-        subject.judge if subject.data_set.class_names else None,
-    )
-    leakage = {
-        "shapes": [factor.name for factor in reader.factors],
-        "codes": effects.leakage.tolist(),
-    }
-    roles = {name: role._asdict() for name, role in effects.roles.items()}
-    return Measurements(effects.scores, roles=roles, leakage=leakage)
-
-
-def trajectory_effects(
-    generator: Generator,
-    layout: CodeLayout,
-    reader: Reader,
-    num_trajectories: int,
-    values: Float[np.ndarray, " position"],
-    rng: torch.Generator,
-    judge: Judge | None = None,
-) -> Effects:
-    """The effects on what `reader` reads, and with a judge of classes on what it sees.
-
-    `digit_kept`: the share of images in which the judge sees the digit that it sees at the
-    middle value of the same trajectory, over abs(c) <= 1; `digit_kept_extrapolated` beyond it.
-    `beyond_affine`: what `affine_residual` leaves of the change from -1 to 1, as a share of the
-    squared difference between images of two trajectories, on average over the codes.
-    """
     measured, kept, strata, residuals = [], [], [], []
-    low, high = np.abs(values + 1).argmin(), np.abs(values - 1).argmin()
+    low, high = np.abs(TRAJECTORY + 1).argmin(), np.abs(TRAJECTORY - 1).argmin()
     for code in range(layout.continuous):
-        latents = continuous_traversal(layout, code, list(values), 2 * num_trajectories, rng)
-        images = generate(generator, latents)
+        latents = continuous_traversal(layout, code, list(TRAJECTORY), 2 * num, rng)
+        images = generate(subject.generator, latents)
         measured.append(reader.read(images).numpy())
-        strata.append(_categories(layout, latents[num_trajectories:, 0]))
-        if judge is not None:
-            scored = images[num_trajectories:]
-            kept.append(_keeps_digit(scored, judge))
+        strata.append(np.zeros(num, dtype=np.int64))
+        if reader.within_category and layout.categorical:
+            of_c1 = latents[num:, 0, layout.categorical_slice(0)]
+            strata[-1] = of_c1.argmax(dim=1).cpu().numpy()
+        if subject.data_set.class_names:
+            scored = images[num:]
+            digits = classify(subject.judge, scored.flatten(0, 1)).view(scored.shape[:2])
+            kept.append((digits == digits[:, len(TRAJECTORY) // 2, None]).numpy())
             change = affine_residual(scored[:, low], scored[:, high]).sum()
             others = (scored[:, low] - scored[:, low].roll(1, dims=0)).square().sum()
             residuals.append(float(change / others) if others > 0 else 0.0)
-    told = np.stack(strata) if reader.within_category else np.zeros_like(np.stack(strata))
-    effects = factor_effects(np.stack(measured), told, values, reader.factors, reader.paired)
-    if judge is None:
-        return effects
-    same, inside = np.stack(kept), trained_range(values)
-    seen = {
-        "beyond_affine": float(np.mean(residuals)),
-        "digit_kept": float(same[..., inside].mean()),
-        "digit_kept_extrapolated": float(same[..., ~inside].mean()),
-    }
-    return effects._replace(scores=effects.scores | seen)
+    scores, roles, matrix = factor_effects(
+        np.stack(measured), np.stack(strata), TRAJECTORY, reader.factors, reader.paired
+    )
+    if kept:
+        same, inside = np.stack(kept), trained_range(TRAJECTORY)
+        scores |= {
+            "beyond_affine": float(np.mean(residuals)),
+            "digit_kept": float(same[..., inside].mean()),
+            "digit_kept_extrapolated": float(same[..., ~inside].mean()),
+        }
+    return Measurements(
+        scores,
+        roles={name: role._asdict() for name, role in roles.items()},
+        leakage={
+            "shapes": [factor.name for factor in reader.factors],
+            "codes": matrix.tolist(),
+        },
+    )
 
 
 def factor_effects(
@@ -131,15 +110,19 @@ def factor_effects(
     the same one of `strata`; 1 if the code alone decides the factor, 0 if it does not at all; for
     an angle, of its sine and cosine together. `<factor>_change`: mean change from code -1 to 1 by
     the least-squares line, in the factor's unit and the assigned direction. A factor that is left
-    without a code scores 0. Angles are followed through a full turn.
+    without a code scores 0. Angles are followed through a full turn, where neighbouring
+    positions are less than half a turn apart.
     """
     half = measured.shape[1] // 2
-    followed = unwrap_circular(measured, factors)
+    followed = measured.copy()
+    for i, factor in enumerate(factors):
+        if factor.circular:
+            followed[..., i] = np.unwrap(measured[..., i], axis=-1)
     names = [factor.name for factor in factors]
     columns = [names.index(name) for name in paired]
     roles = assign_roles(followed[:, :half, :, columns], values, paired)
     scored, inside = followed[:, half:], trained_range(values)
-    ranges = {"spearman": inside, "spearman_extrapolated": extrapolated_range(values)}
+    ranges = {"spearman": inside, "spearman_extrapolated": ~inside}
     scores = {f"{name}_{key}": 0.0 for name in paired for key in ranges}
     others = ("spearman_unsigned", "share", "change")
     scores |= {f"{name}_{key}": 0.0 for name in paired for key in others}
@@ -182,11 +165,6 @@ def trained_range(values: Float[np.ndarray, " position"]) -> Bool[np.ndarray, " 
     return np.abs(values) <= 1 + ROUNDING
 
 
-def extrapolated_range(values: Float[np.ndarray, " position"]) -> Bool[np.ndarray, " position"]:
-    """Which values lie beyond the prior's range, as far as the paper shows: 1 < abs(c) <= 2."""
-    return ~trained_range(values) & (np.abs(values) <= 2 + ROUNDING)
-
-
 def rank_correlations(
     measured: Float[np.ndarray, "trajectory position"], values: Float[np.ndarray, " position"]
 ) -> Float[np.ndarray, " trajectory"]:
@@ -203,19 +181,13 @@ def rank_correlations(
             f"rank correlation: needs two different code values in the range, got {values.tolist()}"
             "; traverse the code over more values"
         )
-    code_ranks = _centred_ranks(values[None])
-    shape_ranks = _centred_ranks(measured)
+    # Less their mean, which is that of 1 to n also where some are tied.
+    code_ranks, shape_ranks = (
+        rankdata(each, axis=-1) - (len(values) + 1) / 2 for each in (values, measured)
+    )
     covariance = (shape_ranks * code_ranks).sum(axis=1)
     scale = np.sqrt((shape_ranks**2).sum(axis=1) * (code_ranks**2).sum())
-    correlations: Float[np.ndarray, " trajectory"] = covariance / np.where(scale > 0, scale, 1)
-    return correlations
-
-
-def _centred_ranks(
-    rows: Float[np.ndarray, "trajectory position"],
-) -> Float[np.ndarray, "trajectory position"]:
-    ranks = rankdata(rows, axis=1)
-    return ranks - ranks.mean(axis=1, keepdims=True)
+    return covariance / np.where(scale > 0, scale, 1)
 
 
 def leakage_matrix(
@@ -249,40 +221,18 @@ def variance_share(
     explained = total = 0.0
     for category in np.unique(categories):
         rows = measured[categories == category]
-        if len(rows) < 2:
+        num_rows, num_positions = rows.shape
+        if num_rows < 2:
             continue
         between = rows.mean(axis=0).var()
         within = rows.var(axis=0, ddof=1).mean()
-        explained += len(rows) * (between - _trajectory_noise(rows))
-        total += len(rows) * (between + within)
+        # A trajectory's own level shifts all positions alike and adds nothing to the noise.
+        interaction = rows - rows.mean(axis=1, keepdims=True) - rows.mean(axis=0) + rows.mean()
+        noise = (interaction**2).sum() / ((num_rows - 1) * (num_positions - 1))
+        noise = noise / num_rows * (num_positions - 1) / num_positions
+        explained += num_rows * (between - noise)
+        total += num_rows * (between + within)
     return float(explained / total) if total > 0 else 0.0
-
-
-def _trajectory_noise(rows: Float[np.ndarray, "trajectory position"]) -> float:
-    """Variance over positions of the average trajectory that is due to their finite number.
-
-    A trajectory's own level shifts all positions alike and adds nothing.
-    """
-    interaction = rows - rows.mean(axis=1, keepdims=True) - rows.mean(axis=0) + rows.mean()
-    num_rows, num_positions = rows.shape
-    if num_positions < 2:
-        return 0.0
-    variance = (interaction**2).sum() / ((num_rows - 1) * (num_positions - 1))
-    return float(variance / num_rows * (num_positions - 1) / num_positions)
-
-
-def unwrap_circular(
-    measured: Float[np.ndarray, "*grid position factor"], factors: Sequence[Factor]
-) -> Float[np.ndarray, "*grid position factor"]:
-    """Angles along trajectories without jumps of 2 pi, so that ranks and changes mean something.
-
-    Holds where neighbouring positions are less than half a turn apart.
-    """
-    unwrapped = measured.copy()
-    for i, factor in enumerate(factors):
-        if factor.circular:
-            unwrapped[..., i] = np.unwrap(measured[..., i], axis=-1)
-    return unwrapped
 
 
 def _share(
@@ -298,20 +248,3 @@ def _share(
     variances = np.array([grid.var() for grid in grids])
     shares = np.array([variance_share(grid, strata) for grid in grids])
     return float(shares @ variances / variances.sum()) if variances.sum() > 0 else 0.0
-
-
-def _categories(
-    layout: CodeLayout, latents: Float[Tensor, "row latent"]
-) -> Int[np.ndarray, " row"]:
-    """Category of c1 of each row; all the same in a layout without categories."""
-    if not layout.categorical:
-        return np.zeros(len(latents), dtype=np.int64)
-    return latents[:, layout.categorical_slice(0)].argmax(dim=1).cpu().numpy()
-
-
-def _keeps_digit(
-    images: Float[Tensor, "row column channel height width"], judge: Judge
-) -> Int[np.ndarray, "row column"]:
-    digits = classify(judge, images.flatten(0, 1)).view(images.shape[:2])
-    middle = digits[:, images.shape[1] // 2, None]
-    return (digits == middle).int().numpy()

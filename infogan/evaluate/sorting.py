@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Int, Integer, UInt8
 from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
-from sklearn.metrics.cluster import contingency_matrix
 from torch import Tensor, nn
 
 from infogan.base.images import Split, scale
@@ -39,11 +38,13 @@ def sort_images(subject: Subject) -> Measurements:
     discriminator, layout, data_set = subject.discriminator, subject.layout, subject.data_set
     size, num_classes = layout.categorical[0], data_set.num_classes
     num = subject.num_samples
-    train_images, train_labels = subject.train[0][:num], subject.train[1][:num].numpy()
-    test_images, test_labels = subject.test[0], subject.test[1].numpy()
+    train_labels, test_labels = subject.train[1][:num].numpy(), subject.test[1].numpy()
     train_categories, test_categories = (
-        predict_categories(discriminator, layout, images, data_set.value_range)
-        for images in (train_images, test_images)
+        recognise_images(discriminator, layout, images, data_set.value_range)
+        .logits[0]
+        .argmax(dim=1)
+        .numpy()
+        for images in (subject.train[0][:num], subject.test[0])
     )
     train_counts = contingency(train_categories, train_labels, size, num_classes)
     return Measurements(
@@ -69,17 +70,6 @@ def recognise_images(
     return split_recognition(layout, torch.cat(outputs))
 
 
-def predict_categories(
-    discriminator: Discriminator,
-    layout: CodeLayout,
-    images: UInt8[Tensor, "image channel height width"],
-    value_range: tuple[float, float],
-) -> Int[np.ndarray, " image"]:
-    """The category of c1 that Q finds most likely for each image."""
-    q = recognise_images(discriminator, layout, images, value_range)
-    return q.logits[0].argmax(dim=1).numpy()
-
-
 def contingency(
     categories: Integer[np.ndarray, " image"],
     labels: Integer[np.ndarray, " image"],
@@ -88,8 +78,7 @@ def contingency(
 ) -> Int[np.ndarray, "category label"]:
     """How many images of each class fall into each category, unused ones included."""
     counts = np.zeros((num_categories, num_classes), dtype=np.int64)
-    rows, columns = np.unique(categories), np.unique(labels)
-    counts[np.ix_(rows, columns)] = contingency_matrix(categories, labels)
+    np.add.at(counts, (categories, labels), 1)
     return counts
 
 
@@ -106,11 +95,6 @@ def match_categories(
     return mapping
 
 
-def majority_classes(counts: Int[np.ndarray, "category label"]) -> Int[np.ndarray, " category"]:
-    """The many-to-one map from category to its most frequent class."""
-    return counts.argmax(axis=1)
-
-
 def clustering_scores(
     train_counts: Int[np.ndarray, "category label"],
     test_categories: Integer[np.ndarray, " test_image"],
@@ -118,10 +102,10 @@ def clustering_scores(
 ) -> dict[str, float]:
     """How well c1 classifies the test images, both maps fitted on the training images' counts.
 
-    `accuracy_matched`: one-to-one map; `accuracy_majority`: many-to-one; `nmi` (arithmetic mean)
-    and `ari` need no map.
+    `accuracy_matched`: one-to-one map; `accuracy_majority`: to each category's most frequent
+    class; `nmi` (arithmetic mean) and `ari` need no map.
     """
-    matched, majority = match_categories(train_counts), majority_classes(train_counts)
+    matched, majority = match_categories(train_counts), train_counts.argmax(axis=1)
     return {
         "accuracy_matched": float(np.mean(matched[test_categories] == test_labels)),
         "accuracy_majority": float(np.mean(majority[test_categories] == test_labels)),
@@ -131,17 +115,13 @@ def clustering_scores(
 
 
 @contextmanager
-def batch_statistics(*networks: nn.Module) -> Iterator[None]:
+def batch_statistics(network: nn.Module) -> Iterator[None]:
     """Normalise by the statistics of each batch, as the release does at evaluation.
 
     The running statistics are left as they are.
     """
-    norms = [
-        module
-        for network in networks
-        for module in network.modules()
-        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d)
-    ]
+    kinds = nn.BatchNorm1d | nn.BatchNorm2d
+    norms = [module for module in network.modules() if isinstance(module, kinds)]
     kept = [(norm.training, norm.momentum) for norm in norms]
     for norm in norms:
         norm.train()

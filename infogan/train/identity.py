@@ -39,13 +39,10 @@ def identify(
 
 def _digest_of_code() -> str:
     """SHA-256 of the sources of all our modules that are loaded, and of the one that is run."""
-    ours = {
-        module.__file__
+    files = {
+        getattr(module, "__file__", None)
         for name, module in sys.modules.items()
         if name.split(".")[0] in ("infogan", "stages", "__main__")
-        and getattr(module, "__file__", None)
     }
-    digest = hashlib.sha256()
-    for file in sorted(str(path) for path in ours):
-        digest.update(Path(file).read_bytes())
-    return digest.hexdigest()
+    sources = (Path(file).read_bytes() for file in sorted(filter(None, files)))
+    return hashlib.sha256(b"".join(sources)).hexdigest()

@@ -22,10 +22,9 @@ from infogan.method.networks import TABLES, Discriminator, Generator
 from infogan.method.runtime import Backend
 from infogan.params import Params
 from infogan.train.objective import Objective
-from infogan.train.players import make_players
+from infogan.train.players import Players, make_players
 from infogan.train.progress import Log, Progress
-from infogan.train.resume import resume, take_snapshot
-from infogan.train.snapshot import Snapshots
+from infogan.train.snapshot import Snapshot, Snapshots
 from infogan.train.step import Game, train_step
 
 
@@ -72,7 +71,7 @@ def train(
     progress = Progress(log, params)
     camera = Camera(params, backend.device, data_set.value_range, random_stream(seed, "film"))
     if snapshots is not None and (snapshot := snapshots.load()) is not None:
-        resume(snapshot, players, rng, progress, camera)
+        _resume(snapshot, players, rng, progress, camera)
     camera.film(progress.step, players.generator_weights.portrait)
 
     for indices in islice(batches, progress.step, params.num_steps):
@@ -81,7 +80,7 @@ def train(
         progress.add(train_step(players, game, real_images, rng, real_labels))
         camera.film(progress.step, players.generator_weights.portrait)
         if snapshots is not None:
-            snapshots.after_step(partial(take_snapshot, players, rng, progress, camera))
+            snapshots.after_step(partial(_take_snapshot, players, rng, progress, camera))
 
     players.restore()
     return Trained(players.generator, players.discriminator, torch.stack(camera.frames))
@@ -102,3 +101,35 @@ def shuffled_batches(
     while True:
         order = torch.randperm(num_images, generator=rng).to(device)
         yield from order[: num_images - num_images % batch_size].split(batch_size)
+
+
+def _take_snapshot(
+    players: Players, rng: torch.Generator, progress: Progress, camera: Camera
+) -> Snapshot:
+    """Everything that the next steps depend on, and what was logged and filmed so far."""
+    tensors = players.state() | {f"sum.{name}": total for name, total in progress.sums.items()}
+    tensors["latents"] = rng.get_state()
+    tensors["film"] = torch.stack(camera.frames)
+    tensors["since_log"] = torch.tensor(progress.since_log)
+    return Snapshot(progress.step, tensors, progress.logged)
+
+
+def _resume(
+    snapshot: Snapshot,
+    players: Players,
+    rng: torch.Generator,
+    progress: Progress,
+    camera: Camera,
+) -> None:
+    """Put a training where the snapshot was taken; the log is written again from its start."""
+    players.load_state(snapshot.tensors)
+    rng.set_state(snapshot.tensors["latents"])
+    camera.frames = list(snapshot.tensors["film"])
+    progress.step, progress.since_log = snapshot.step, int(snapshot.tensors["since_log"])
+    progress.sums = {
+        name.removeprefix("sum."): total.to(rng.device)
+        for name, total in snapshot.tensors.items()
+        if name.startswith("sum.")
+    }
+    for step, means in snapshot.log:
+        progress.write(step, means)

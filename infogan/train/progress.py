@@ -29,7 +29,12 @@ class Progress:
         self.since_log += 1
         if self.step % self.every == 0 or self.step == self.num_steps:
             means = {name: (total / self.since_log).item() for name, total in self.sums.items()}
-            _check_finite(self.step, means)
+            for name, mean in means.items():
+                if not math.isfinite(mean):
+                    raise InfoGANError(
+                        f"{name} = {mean} at step {self.step}: training diverged; "
+                        "try a lower learning rate or lambda, or runtime.precision: float32"
+                    )
             self.sums, self.since_log = {}, 0
             self.write(self.step, means)
 
@@ -37,12 +42,3 @@ class Progress:
         """Log one line of means, and remember it."""
         self.logged.append((step, means))
         self.log(step, means)
-
-
-def _check_finite(step: int, means: dict[str, float]) -> None:
-    for name, value in means.items():
-        if not math.isfinite(value):
-            raise InfoGANError(
-                f"{name} = {value} at step {step}: training diverged; "
-                "try a lower learning rate or lambda, or runtime.precision: float32"
-            )

@@ -64,7 +64,8 @@ class Snapshots:
         say: Say,
         seconds_between: float = 30.0,
     ) -> None:
-        digest = hashlib.sha256(_as_text(identity).encode()).hexdigest()[:16]
+        self._text = json.dumps(identity, sort_keys=True, indent=2)
+        digest = hashlib.sha256(self._text.encode()).hexdigest()[:16]
         self.folder = root / f"{run}-{digest}"
         self.run, self.identity, self.say = run, identity, say
         self.seconds_between = seconds_between
@@ -119,8 +120,10 @@ class Snapshots:
             self.say("another process has taken the training over: this one keeps no snapshots")
             self.close()
             return False
+        names = list(snapshot.tensors)  # their order is the order of what is logged
+        header = json.dumps({"step": snapshot.step, "log": snapshot.log, "names": names})
         try:
-            _write(self.folder / "snapshot", snapshot)
+            save_tensors(self.folder / "snapshot", snapshot.tensors, "snapshot", header)
         except InfoGANError as error:
             # The training is worth more than its snapshot.
             self.say(f"training goes on without a snapshot: {error}")
@@ -138,7 +141,7 @@ class Snapshots:
             # What a killed process left of one: our own name, or safetensors' while it writes.
             for partial in (*self.folder.glob(".*.partial"), *self.folder.glob(".tmp*")):
                 partial.unlink(missing_ok=True)
-            write_file(self.folder / "identity.json", _as_text(self.identity))
+            write_file(self.folder / "identity.json", self._text)
             _drop_oldest(self.folder)
             return lease
         except Held as holder:
@@ -164,12 +167,6 @@ class Snapshots:
                 more = f" and {len(names) - 3} more" if len(names) > 3 else ""
                 self.say(f"starts anew: {folder.name} differs in {', '.join(names[:3])}{more}")
                 return
-
-
-def _write(path: Path, snapshot: Snapshot) -> None:
-    names = list(snapshot.tensors)  # their order is the order of what is logged
-    header = json.dumps({"step": snapshot.step, "log": snapshot.log, "names": names})
-    save_tensors(path, snapshot.tensors, "snapshot", header)
 
 
 def _read(path: Path) -> Snapshot:
@@ -212,7 +209,3 @@ def _differences(ours: Identity, theirs: Identity, prefix: str = "") -> list[str
         elif first != second:
             names.append(prefix + key)
     return names
-
-
-def _as_text(identity: Identity) -> str:
-    return json.dumps(identity, sort_keys=True, indent=2)

@@ -3,8 +3,21 @@
 import torch
 from torch import Tensor, nn
 
+from infogan.base.dataset import DataSet
+from infogan.base.images import Split
+from infogan.evaluate.subject import Subject
 from infogan.judge.judge import Judge
-from infogan.method.networks import Generator
+from infogan.method.networks import Discriminator, Generator
+from infogan.method.runtime import Backend
+
+DATA_SET = DataSet(
+    name="corners",
+    image_shape=(1, 28, 28),
+    value_range=(0.0, 1.0),
+    networks="mnist",
+    reader="idx",
+    class_names=("a", "b", "c", "d"),
+)
 
 
 class HandMade(Generator):
@@ -30,3 +43,22 @@ class FirstRow(Judge):
         nn.init.zeros_(self.decision.weight)
         with torch.no_grad():
             self.decision.weight[:, :num_classes] = torch.eye(num_classes)
+
+
+class Unread(Discriminator):
+    """A Q that nobody asks."""
+
+    def __init__(self) -> None:
+        nn.Module.__init__(self)
+
+
+NO_IMAGES = Split(torch.zeros(0, 1, 28, 28, dtype=torch.uint8), torch.zeros(0, dtype=torch.uint8))
+
+
+def subject_of(
+    params, draw, judge, data_set=DATA_SET, *, q=None, train=NO_IMAGES, test=NO_IMAGES, seed=0
+) -> Subject:
+    """A run whose generator is given as a function of the latents."""
+    backend = Backend(torch.device("cpu"), torch.float32, threads=1)
+    rest = (judge, data_set, params, seed, backend, train, test, lambda text: None)
+    return Subject(HandMade(draw), q or Unread(), *rest)

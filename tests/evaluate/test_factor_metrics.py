@@ -19,7 +19,6 @@ from tests.evaluate.representations import (
     TURN,
     VALUES,
     duplicated_codes,
-    mixed_codes,
     perfect_codes,
     useless_codes,
 )
@@ -27,12 +26,6 @@ from tests.evaluate.representations import (
 # The factor of each code of `perfect_codes`, whose third is constant.
 OWNERS = [2, 0, None, 3, 1]
 SIGNS = [1, -1, 0, 1, 1]
-
-
-def bent(codes):
-    """The same codes in another order, each through a monotone function, some turned over."""
-    codes = codes[:, ::-1].astype(np.float64)
-    return np.stack([(-1) ** i * (code + 0.1 * code**3) for i, code in enumerate(codes.T)], axis=1)
 
 
 def mig(codes):
@@ -68,27 +61,11 @@ def test_a_code_correlates_with_a_circle_wherever_it_begins():
         assert abs(correlation) > 0.9
 
 
-def test_a_code_that_runs_twice_around_a_circle_correlates_by_half():
-    twice = np.mod(2 * VALUES[:, [TURN]], 2 * math.pi)
-    # E[x y] over a unit interval with y = 2 x mod 1: correlation 1/2; no cut does better.
-    correlation = rank_correlations(twice, VALUES, FACTORS)[0, TURN]
-    assert abs(correlation) == pytest.approx(0.5, abs=0.05)
-
-
 @pytest.mark.parametrize("measure", [rank_correlations, explained_shares])
 def test_useless_and_constant_codes_explain_nothing(measure):
     assert np.abs(measure(useless_codes(), VALUES, FACTORS)).max() < 0.07
     constant = np.full((NUM_IMAGES, 2), 0.3)
     np.testing.assert_allclose(measure(constant, VALUES, FACTORS), 0, atol=1e-12)
-
-
-@pytest.mark.parametrize("measure", [rank_correlations, explained_shares])
-def test_monotone_functions_of_a_code_change_nothing_but_the_sign(measure):
-    for codes in (useless_codes(), duplicated_codes(VALUES / 10)):
-        expected = np.abs(measure(codes, VALUES, FACTORS))[::-1]
-        np.testing.assert_allclose(
-            np.abs(measure(bent(codes), VALUES, FACTORS)), expected, atol=5e-3
-        )
 
 
 def test_a_perfect_code_explains_all_that_its_bins_resolve():
@@ -104,7 +81,6 @@ def test_a_code_that_folds_its_factor_explains_it_no_more_than_it_tells():
     folded = np.abs(VALUES[:, [0]] - 0.5)
     # The sign is lost: the mean within each bin is that of all images.
     assert explained_shares(folded, VALUES, FACTORS)[0, 0] == pytest.approx(0, abs=0.02)
-    # The other way round, the factor's square root of two halves still orders the code.
     cosine = np.cos(VALUES[:, [TURN]])
     # Of sine and cosine, with variance 1/2 each, one is known.
     assert explained_shares(cosine, VALUES, FACTORS)[0, TURN] == pytest.approx(0.5, abs=0.02)
@@ -150,18 +126,8 @@ def test_mig_is_1_for_perfect_codes_and_0_for_duplicated_ones():
     assert mig(duplicated_codes()) == pytest.approx(0, abs=1e-9)
 
 
-def test_mig_is_near_0_for_useless_codes_and_for_mixed_ones():
-    assert 0 <= mig(useless_codes()) < 0.01
-    assert 0 <= mig(mixed_codes()) < 0.02
-
-
 def test_mig_of_a_single_code_is_its_share_of_the_factors():
     assert mig(VALUES[:, [0]]) == pytest.approx(1 / 4, abs=0.02)
-
-
-def test_mig_ignores_order_sign_and_monotone_functions():
-    codes = np.concatenate([mixed_codes(), useless_codes(1)], axis=1)
-    assert mig(bent(codes)) == pytest.approx(mig(codes), abs=0.005)
 
 
 # FactorVAE score.
@@ -183,12 +149,6 @@ def test_vae_score_is_the_guessing_rate_for_useless_and_constant_codes():
 def test_vae_score_falls_by_the_votes_for_factors_without_a_code():
     # Lean, size and turn have codes; where grey is held, any of them may have least variance.
     assert vae(VALUES[:, :3]) == pytest.approx(3 / 4, abs=0.06)
-
-
-def test_vae_score_ignores_order_scale_and_sign():
-    codes = np.concatenate([VALUES[:, :2], useless_codes(1)], axis=1)
-    changed = codes[:, ::-1] * np.array([-3.0, 0.2, 5.0])
-    assert vae(changed) == pytest.approx(vae(codes), abs=0.06)
 
 
 def test_vae_score_is_the_same_for_the_same_seed():

@@ -7,24 +7,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from infogan.base.dataset import DataSet, Factor
+from infogan.base.dataset import Factor
 from infogan.base.images import FactorImages, Split
-from infogan.evaluate import bounds, distance, factor_scores, generated, information, sorting
+from infogan.evaluate import bounds, distance, effects, factor_scores, generated, sorting
 from infogan.evaluate.measurements import MEASUREMENTS, measure_run
 from infogan.evaluate.subject import Subject
 from infogan.judge.judge import untrained_judge
 from infogan.method.networks import TABLES, Discriminator, build_networks
-from tests.evaluate.hand_made import FirstRow, HandMade
+from tests.evaluate.hand_made import DATA_SET, FirstRow, subject_of
 
 NUM_CLASSES, NUM_SAMPLES = 4, 200
-DATA_SET = DataSet(
-    name="corners",
-    image_shape=(1, 28, 28),
-    value_range=(0.0, 1.0),
-    networks="mnist",
-    reader="idx",
-    class_names=("a", "b", "c", "d"),
-)
 
 
 class Corner(Discriminator):
@@ -51,29 +43,17 @@ def corners(shown: Tensor) -> Tensor:
 
 
 @pytest.fixture
-def make_subject(make_params, backend):
+def make_subject(make_params):
     """A subject with a hand-made Q, G and judge, given the splits."""
-    params = make_params(
-        {"codes.categorical": [NUM_CLASSES], "codes.continuous": 1}
-        | {"evaluate.num_samples": NUM_SAMPLES}
-    )
+    codes = {"codes.categorical": [NUM_CLASSES], "codes.continuous": 1}
+    params = make_params(codes | {"evaluate.num_samples": NUM_SAMPLES})
 
-    def make(train: Split, test: Split, *, shift=None, draw=None, seed=0, judge=None) -> Subject:
-        def show_category(latents: Tensor) -> Tensor:
-            return corners(latents[:, params.codes.categorical_slice(0)].argmax(1)) / 255
+    def show_category(latents: Tensor) -> Tensor:
+        return corners(latents[:, params.codes.categorical_slice(0)].argmax(1)) / 255
 
-        return Subject(
-            HandMade(draw or show_category),
-            Corner(params.codes, shift),
-            judge or FirstRow(NUM_CLASSES),
-            DATA_SET,
-            params,
-            seed,
-            backend,
-            train,
-            test,
-            lambda text: None,
-        )
+    def make(train: Split, test: Split, *, shift=None, draw=show_category, judge=None) -> Subject:
+        q, judge = Corner(params.codes, shift), judge or FirstRow(NUM_CLASSES)
+        return subject_of(params, draw, judge, q=q, train=train, test=test)
 
     return make
 
@@ -95,11 +75,9 @@ def test_the_map_is_fitted_on_training_images_and_scored_on_test_images(make_sub
 
 
 def test_the_map_is_fitted_on_the_first_training_images(make_subject):
-    later = split(NUM_SAMPLES, turned=3)
-    train = Split(*(torch.cat(pair) for pair in zip(split(NUM_SAMPLES), later, later, strict=True)))
-    assert train.images.shape[0] == 3 * NUM_SAMPLES
-    found = sorting.measure(make_subject(train, split(48)))
-    assert found.metrics["accuracy_matched"] == 1
+    first, later = split(NUM_SAMPLES), split(NUM_SAMPLES, turned=3)
+    train = Split(*(torch.cat(parts) for parts in zip(first, later, later, strict=True)))
+    assert sorting.measure(make_subject(train, split(48))).metrics["accuracy_matched"] == 1
 
 
 def test_both_conventions_of_batch_norm_are_measured_each_under_its_name(make_subject):
@@ -138,7 +116,7 @@ def test_the_frechet_distance_is_that_to_training_images(make_subject):
     assert to_same < to_dark / 10
 
 
-def test_the_refitted_bounds_are_those_of_another_q_with_a_std_of_its_own(make_params, backend):
+def test_the_refitted_bounds_are_those_of_another_q_with_a_std_of_its_own(make_params):
     layout = {"codes.categorical": [NUM_CLASSES], "codes.continuous": 1}
     std = {"codes.continuous_std": "fixed", "networks.width": 0.2}
     steps = {"evaluate.refit_steps": 150, "evaluate.num_samples": NUM_SAMPLES}
@@ -152,8 +130,8 @@ def test_the_refitted_bounds_are_those_of_another_q_with_a_std_of_its_own(make_p
         return torch.cat([left, right], dim=3)
 
     discriminator = build_networks(TABLES["mnist"], params.codes, params.networks, seed=0)[1]
-    rest = (FirstRow(1), DATA_SET, params, 0, backend, split(80), split(48), lambda text: None)
-    metrics = bounds.measure(Subject(HandMade(draw), discriminator.eval(), *rest)).metrics
+    subject = subject_of(params, draw, FirstRow(1), q=discriminator.eval())
+    metrics = bounds.measure(subject).metrics
     assert metrics["bound_cat_nats"] < 0.2
     assert metrics["bound_cat_refit_nats"] > 0.6
     # With a std of 1 no Q could say more than -0.226 nats.
@@ -174,27 +152,22 @@ class Brightness(Corner):
 
 
 @pytest.fixture
-def sized(make_params, backend):
+def sized(make_params):
     """A subject whose test images are as bright as their factor, and whose training images not.
 
-    G lights the first pixel in one of the categories of c1.
+    G's images are as bright as its continuous code.
     """
-    codes = {"codes.categorical": [NUM_CLASSES, 3], "codes.continuous": 1}
-    params = make_params(codes | {"evaluate.num_samples": NUM_SAMPLES})
+    params = make_params({"codes.continuous": 1, "evaluate.num_trajectories": 4})
     values = torch.linspace(0, 1, 64)[:, None]
     images = torch.zeros(64, 1, 28, 28, dtype=torch.uint8)
     images[:, 0, 0, 0] = (255 * values[:, 0]).round().to(torch.uint8)
     shuffled = values[torch.randperm(64, generator=torch.Generator().manual_seed(0))]
 
     def light(latents: Tensor) -> Tensor:
-        lit = torch.zeros(len(latents), 1, 28, 28)
-        lit[:, 0, 0, 0] = latents[:, params.codes.categorical_slice(0)][:, 0]
-        return lit
+        return (1 - latents[:, -1:, None, None]).expand(-1, 1, 28, 28) / 6
 
-    networks = HandMade(light), Brightness(params.codes)
-    splits = FactorImages(images, shuffled), FactorImages(images, values)
-    rest = (FirstRow(1), SIZES, params, 0, backend, *splits, lambda text: None)
-    return Subject(*networks, *rest)
+    splits = {"train": FactorImages(images, shuffled), "test": FactorImages(images, values)}
+    return subject_of(params, light, FirstRow(1), SIZES, q=Brightness(params.codes), **splits)
 
 
 def test_codes_are_read_off_the_test_images(sized):
@@ -202,10 +175,12 @@ def test_codes_are_read_off_the_test_images(sized):
     assert metrics["size_code_spearman"] == pytest.approx(1, abs=1e-3)
 
 
-def test_the_code_that_tells_most_of_a_factor_counts(sized):
-    found = information.measure(sized)
-    assert found.metrics["size_category_share"] == pytest.approx(1, abs=1e-6)
-    assert found.information["codes"][1][0] == pytest.approx(0, abs=0.05)
+def test_the_judge_reads_the_factor_that_a_code_moves(sized):
+    found = effects.measure(sized)
+    assert found.roles == {"size": {"code": 0, "sign": -1}}
+    assert found.leakage == {"shapes": ["size"], "codes": [[pytest.approx(-1)]]}
+    assert found.metrics["size_spearman"] == pytest.approx(1)
+    assert found.metrics["size_share"] == pytest.approx(1)
 
 
 def test_every_measurement_draws_from_the_runs_seed(make_params, backend):

@@ -1,5 +1,3 @@
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -28,15 +26,13 @@ def params(tmp_path):
     return write
 
 
-def test_the_stage_packs_the_data_set_that_the_parameters_name(tmp_path, params):
-    command = [sys.executable, "-m", "stages.download", "--params", params("digits")]
+def test_the_stage_packs_the_data_set_that_the_parameters_name(
+    tmp_path, params, monkeypatch, capsys
+):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     out = tmp_path / "packed"
-    environment = os.environ | {"DVC_ROOT": str(tmp_path)}
-    done = subprocess.run(
-        [*command, "--out", str(out)], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
-    assert (done.returncode, done.stderr) == (0, "")
-    assert all(line.startswith("download: ") for line in done.stdout.splitlines())
+    main(parser().parse_args(["--params", params("digits"), "--out", str(out)]))
+    assert all(line.startswith("download: ") for line in capsys.readouterr().out.splitlines())
     assert load_split(out, lookup("digits"), "train").images.shape == (1_437, 1, 28, 28)
 
 

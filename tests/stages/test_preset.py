@@ -1,13 +1,12 @@
 import re
-import subprocess
 import sys
 
 import pytest
 from dvc.utils.hydra import apply_overrides
 
-from infogan.base.errors import InfoGANError
+from infogan.base.errors import InfoGANError, end_in_one_line
 from infogan.params import load_params
-from stages.preset import differing, flags, written
+from stages.preset import differing, flags, main, written
 from tests.conftest import REPOSITORY, load_preset
 
 PARAMS = REPOSITORY / "params.yaml"
@@ -28,10 +27,17 @@ def project(tmp_path):
     return tmp_path
 
 
-def command(folder, *arguments):
-    module = [sys.executable, "-m", "stages.preset", *arguments]
-    environment = {"PYTHONPATH": str(REPOSITORY)}
-    return subprocess.run(module, cwd=folder, env=environment, capture_output=True, text=True)
+@pytest.fixture
+def command(project, monkeypatch, capsys):
+    """Gives the command in a project, and returns its output."""
+    monkeypatch.chdir(project)
+
+    def run(*arguments):
+        monkeypatch.setattr(sys, "argv", ["preset", *arguments])
+        end_in_one_line(main)
+        return capsys.readouterr().out
+
+    return run
 
 
 def test_the_written_file_loads_as_the_preset_and_has_its_lines(tmp_path, preset):
@@ -82,26 +88,27 @@ def test_the_flags_make_dvc_write_the_preset(tmp_path, preset):
     assert load_params(path) == load_preset(preset.stem)
 
 
-def test_the_command_writes_the_file_as_it_lies_and_flags_write_nothing(project):
+def test_the_command_writes_the_file_as_it_lies_and_flags_write_nothing(project, command):
     path = project / "params.yaml"
     path.write_text(PARAMS.read_text().replace("log_every: 20", "log_every: 30"))
     before = path.read_text()
-    done = command(project, "demo", "--flags")
-    assert done.stdout.startswith("-S dataset=digits -S num_steps=600 ")
+    assert command("demo", "--flags").startswith("-S dataset=digits -S num_steps=600 ")
     assert path.read_text() == before
-    assert command(project, "demo").stdout.startswith("preset: params.yaml is demo's")
+    assert command("demo").startswith("preset: params.yaml is demo's")
     assert "log_every: 30" in path.read_text()
     assert load_params(path).dataset == "digits"
-    assert command(project, "demo", "--flags").stdout == "\n"
+    assert command("demo", "--flags") == "\n"
 
 
 @pytest.mark.parametrize("arguments", [(), ("papre",), ("--flags",), ("../params",)])
-def test_without_a_known_name_one_line_lists_those_there_are(project, arguments):
-    done = command(project, *arguments)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.startswith("error: preset ")
-    assert done.stderr.endswith(f"expected one of {', '.join(NAMES)}\n")
-    assert done.stderr.count("\n") == 1
+def test_without_a_known_name_one_line_lists_those_there_are(project, command, capsys, arguments):
+    with pytest.raises(SystemExit, match="1"):
+        command(*arguments)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: preset ")
+    assert said.err.endswith(f"expected one of {', '.join(NAMES)}\n")
+    assert said.err.count("\n") == 1
     assert (project / "params.yaml").read_text() == PARAMS.read_text()
 
 

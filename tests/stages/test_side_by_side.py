@@ -59,10 +59,6 @@ def test_the_cores_are_shared_out_unless_threads_are_asked_for(
     assert os.environ["OMP_NUM_THREADS"] == str(threads)
 
 
-def test_no_commands_are_nothing_to_do():
-    assert list(side_by_side({}, 2)) == []
-
-
 # Writes a file after it has been interrupted, as a training does its snapshot.
 PATIENT = """
 (Path({path!r}) / "begun").touch()

@@ -15,7 +15,6 @@ from safetensors.numpy import load_file, save_file
 
 import stages.train
 from infogan.base.dataset import SPLITS
-from infogan.base.errors import InfoGANError
 from infogan.base.splits import packed_contents, split_path
 from infogan.datasets import lookup
 
@@ -40,16 +39,15 @@ TINY = {
 # The paper's is that of `whole`.
 LAYOUTS = {
     "the paper's": {},
-    "more categories than classes, one continuous code": {
-        "codes.categorical": [12],
-        "codes.continuous": 1,
-    },
-    "two categorical codes, fewer categories than classes, three continuous codes": {
+    "fewer categories than classes, three continuous codes": {
         "codes.categorical": [4, 2],
         "codes.continuous": 3,
     },
-    "no categorical code": {"codes.categorical": []},
-    "no continuous code": {"codes.continuous": 0},
+    "no categorical code": {"codes.categorical": [], "codes.continuous": 1},
+    "more categories than classes, no continuous code": {
+        "codes.categorical": [12],
+        "codes.continuous": 0,
+    },
 }
 WHOLE = {
     "num_steps": 5,
@@ -278,22 +276,15 @@ def test_two_seeds_give_a_spread_and_a_picture_of_both(two_seeds):
     assert weights[0].read_bytes() != weights[1].read_bytes()
 
 
-@pytest.mark.parametrize("stage", ["train", "traverse", "evaluate"])
-def test_the_same_seed_gives_the_same_bytes_and_trains_on_training_images_alone(
-    whole, two_seeds, stage
-):
-    first, again = (
-        contents(folder / "runs" / stage / "infogan-3") for folder in (whole, two_seeds)
-    )
-    assert first
-    assert [name for name in first if first[name] != again.get(name)] == []
-
-
-def test_the_same_run_gives_the_same_explorer(whole, two_seeds):
-    first, again = (
-        (folder / "reports/explorer.html").read_bytes() for folder in (whole, two_seeds)
-    )
-    assert first == again
+def test_the_same_seed_gives_the_same_bytes_and_trains_on_training_images_alone(whole, two_seeds):
+    for place in ("train", "traverse", "evaluate"):
+        first, again = (
+            contents(folder / "runs" / place / "infogan-3") for folder in (whole, two_seeds)
+        )
+        assert first
+        assert first == again
+    pages = [(folder / "reports/explorer.html").read_bytes() for folder in (whole, two_seeds)]
+    assert pages[0] == pages[1]
 
 
 def test_the_log_holds_means_at_each_interval(whole):
@@ -313,27 +304,17 @@ def test_curves_have_one_column_per_objective_and_quantity(whole):
     assert [row.split(",")[0] for row in rows] == ["2", "4", "5"]
 
 
-@pytest.mark.parametrize("weight", [0.0, 0.5])
-def test_training_reads_no_label(shared, tmp_path, make_params, monkeypatch, weight):
+def test_training_reads_no_label(shared, tmp_path, make_params, monkeypatch):
     def refuse(*arguments):
         raise AssertionError("labels were read")
 
     monkeypatch.setattr("stages.train.load_split", refuse)
-    weights = {"lambda_information": weight, "lambda_consistency": weight}
+    weights = {"lambda_information": 0.5, "lambda_consistency": 0.5}
     params = write_params(tmp_path, make_params, weights)
     run_stage("objectives", params, "--out", tmp_path / "objectives")
     objective = ("--objective", tmp_path / "objectives" / "infogan.json", "--seed", "0")
     run_stage("train", params, *objective, "--data", shared / "data", "--out", tmp_path / "run")
     assert (tmp_path / "run" / "weights.safetensors").is_file()
-
-
-def test_weights_of_another_layout_are_refused_and_nothing_is_written(whole, make_params, tmp_path):
-    params = write_params(tmp_path, make_params, {"codes.categorical": [12]})
-    weights = whole / "runs/train/infogan-3/weights.safetensors"
-    out = tmp_path / "elsewhere"
-    with pytest.raises(InfoGANError, match=r"codes.categorical = \[10\], expected \[12\]"):
-        run_stage("traverse", params, "--weights", weights, "--seed", "3", "--out", out)
-    assert not out.exists()
 
 
 def test_bad_parameters_end_in_one_line_and_leave_results_alone(

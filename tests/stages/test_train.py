@@ -47,13 +47,12 @@ class Gone(io.StringIO):
         raise OSError(self.number, os.strerror(self.number))
 
 
-@pytest.mark.parametrize("number", [errno.EPIPE, errno.EIO])
-@pytest.mark.parametrize("stream", ["stdout", "stderr"])
-@pytest.mark.parametrize("is_lost_first", [True, False])
-def test_a_lost_terminal_stops_the_training(tmp_path, monkeypatch, number, stream, is_lost_first):
+@pytest.mark.parametrize(
+    ("number", "is_lost_first"), [(errno.EPIPE, True), (errno.EPIPE, False), (errno.EIO, False)]
+)
+def test_a_lost_terminal_stops_the_training(tmp_path, monkeypatch, number, is_lost_first):
     monkeypatch.setattr(sys, "stdout", Gone(number))
-    if stream == "stderr":
-        monkeypatch.setattr(sys, "stderr", Gone(number))
+    monkeypatch.setattr(sys, "stderr", Gone(number))
     terminal = Terminal("infogan-0", 100)
     snapshots = Snapshots(tmp_path, "infogan-0", {}, print)
     if is_lost_first:
