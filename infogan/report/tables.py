@@ -62,7 +62,9 @@ def summarise(measured: Measured) -> dict[str, Metrics]:
     for objective, runs in measured.items():
         frame = pd.DataFrame(list(runs.values()))
         values = summary[objective] = {}
-        for name in frame.columns[np.isfinite(frame).all()]:
+        for name in frame.columns:
+            if not np.isfinite(frame[name]).all():
+                continue
             values[name] = float(frame[name].mean())
             if len(frame) > 1:
                 values[f"{name}_std"] = float(frame[name].std(ddof=1))
