@@ -109,8 +109,9 @@ def test_the_papers_curve_is_in_the_caption_of_figure_1_where_it_is_drawn(
 
 
 def test_captions_say_what_is_drawn_and_nothing_of_what_is_not(report):
-    names = ("figure_2", "film")
+    names = ("figure_2", "film", "losses")
     full = markdown(report(names=names))
+    assert "Stage `train`, seed 4, n = 1 run of each objective." in full
     run = make_run()
     run.record["roles"], run.record["category_to_class"] = {}, []
     bare = markdown(report(run, names=names, changes={"codes.categorical": []}))
