@@ -11,6 +11,7 @@ a line per number of steps to docs/measurements/choosing.jsonl; what stands ther
 import argparse
 import json
 from concurrent.futures import ThreadPoolExecutor
+from itertools import product
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any
@@ -75,28 +76,19 @@ def trial(variant: str, seed: int, data: str, judge: str) -> list[dict[str, Any]
     held_out, rest = (
         Split(*(part[a:b] for part in split)) for a, b in ((0, HELD_OUT), (HELD_OUT, None))
     )
-    training = Training(params, rest.images, seed)
+    training, found = Training(params, rest.images, seed), []
     instrument = load_judge(Path(judge), params.dataset).to(training.backend.device)
-    found = []
     for step in range(1, steps[-1] + 1):
         training.step()
         if step not in steps:
             continue
         players = training.players
-        subject = Subject(
-            players.generator_weights.portrait().eval(),
-            players.discriminator_weights.portrait().eval(),
-            instrument,
-            data_set,
-            params,
-            seed,
-            training.backend,
-            rest,
-            held_out,
-            lambda what: None,
-        )
-        networks = (subject.generator, subject.discriminator, params.codes)
-        metrics = bound_scores(*networks, HELD_OUT, random_stream(seed, "choosing"))
+        generator = players.generator_weights.portrait().eval()
+        discriminator = players.discriminator_weights.portrait().eval()
+        trained = (generator, discriminator, instrument, data_set, params, seed, training.backend)
+        subject = Subject(*trained, rest, held_out, lambda what: None)
+        rng = random_stream(seed, "choosing")
+        metrics = bound_scores(generator, discriminator, params.codes, HELD_OUT, rng)
         for measure in (sorting.measure, generated.measure, effects.measure, distance.measure):
             metrics |= measure(subject).metrics
         found.append({"variant": variant, "seed": seed, "step": step, "metrics": metrics})
@@ -106,9 +98,8 @@ def trial(variant: str, seed: int, data: str, judge: str) -> list[dict[str, Any]
 def train(given: argparse.Namespace) -> None:
     """Run what is missing of the variants and seeds, and add its lines to the records."""
     done = {(line["variant"], line["seed"]) for line in _records()}
-    wanted = [
-        (name, int(seed)) for seed in given.seeds.split(",") for name in given.variants.split(",")
-    ]
+    every = product(given.seeds.split(","), given.variants.split(","))
+    wanted = [(name, int(seed)) for seed, name in every if (name, int(seed)) not in done]
 
     def run(variant: str, seed: int) -> None:
         lines = call(command("benchmarks.choosing.trial", variant, seed, given.data, given.judge))
@@ -117,7 +108,7 @@ def train(given: argparse.Namespace) -> None:
         print(f"{variant}-{seed} done", flush=True)
 
     with ThreadPoolExecutor(given.jobs) as pool:
-        list(pool.map(lambda each: run(*each), [each for each in wanted if each not in done]))
+        list(pool.map(lambda each: run(*each), wanted))
 
 
 def page(given: argparse.Namespace) -> None:
@@ -126,12 +117,8 @@ def page(given: argparse.Namespace) -> None:
     for line in _records():
         groups.setdefault((line["variant"], line["step"]), []).append(line["metrics"])
     rows = [
-        (
-            f"{variant}, {step:,} steps",
-            f"{len(metrics)}",
-            *(_spread(metrics, key) for key in COLUMNS),
-        )
-        for (variant, step), metrics in groups.items()
+        (f"{variant}, {step:,} steps", f"{len(runs)}", *(_spread(runs, key) for key in COLUMNS))
+        for (variant, step), runs in groups.items()
     ]
     write_page(
         given,

@@ -41,9 +41,10 @@ def cost_of(*command: str) -> tuple[float, float, float]:
 def main(given: argparse.Namespace) -> None:
     """Run every stage but the trainings, in the pipeline's order, and write the page."""
     listed, costs = subprocess.check_output(["dvc", "stage", "list", "--name-only"], text=True), {}
-    for name in [name for name in listed.split() if not name.startswith("train@")]:
-        costs[f"`{name}`"] = cost_of("dvc", "repro", "--single-item", "--force", name)
-        print(f"{name}: {costs[f'`{name}`'][0]:.1f} s", flush=True)
+    for name in listed.split():
+        if not name.startswith("train@"):
+            costs[f"`{name}`"] = cost_of("dvc", "repro", "--single-item", "--force", name)
+            print(f"{name}: {costs[f'`{name}`'][0]:.1f} s", flush=True)
     total = sum(seconds for seconds, *_ in costs.values())
     costs["`dvc repro` with nothing to do"] = cost_of("dvc", "repro")
     rows = [(name, f"{s:.1f}", f"{cpu:.1f}", f"{gib:.2f}") for name, (s, cpu, gib) in costs.items()]

@@ -10,9 +10,8 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from infogan.report.tables import number
 from stages.preset import flat
@@ -26,8 +25,7 @@ WIDTH = 120  # where the output is no terminal
 MAX_CELL = 32
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """One run: parameters by dotted name, metrics of its first objective."""
 
     name: str
@@ -40,20 +38,17 @@ def read_rows(shown: Sequence[dict[str, Any]]) -> list[Row]:
     """The rows of what `dvc exp show --json` gives."""
     rows = []
     for baseline in shown:
-        rows.append(_row(_name(baseline), baseline, "finished"))
+        rows.append(_row("", baseline, "finished"))
         for experiment in baseline["experiments"] or ():
-            tip = experiment["revs"][0]
             state = (experiment["executor"] or {}).get("state", "finished")
-            rows.append(_row(f"  {_name(tip)}", tip, state))
+            rows.append(_row("  ", experiment["revs"][0], state))
     return rows
 
 
-def _name(revision: dict[str, Any]) -> str:
-    name: str = revision["name"] or revision["rev"]
-    return name[:7] if re.fullmatch("[0-9a-f]{40}", name) else name
-
-
-def _row(name: str, revision: dict[str, Any], state: str) -> Row:
+def _row(indent: str, revision: dict[str, Any], state: str) -> Row:
+    name = revision["name"] or revision["rev"]
+    if re.fullmatch("[0-9a-f]{40}", name):
+        name = name[:7]
     data = revision["data"] or {"params": {}, "metrics": {}}
     values = {path: file.get("data") for path, file in data["metrics"].items()}
     parameters = data["params"].get("params.yaml", {}).get("data") or {}
@@ -64,49 +59,39 @@ def _row(name: str, revision: dict[str, Any], state: str) -> Row:
             if live and live["step"] < parameters["num_steps"]:
                 state += f", {Path(path).parent.name} at step {live['step']:,}"
     objective = (parameters.get("objectives") or [""])[0]
-    return Row(name, state, flat(parameters), measured.get(objective, {}))
+    return Row(indent + name, state, flat(parameters), measured.get(objective, {}))
 
 
 def table(rows: Sequence[Row], width: int) -> str:
     """The rows as text; columns at the right that do not fit are named below it."""
-    columns = [(["run"], [row.name for row in rows])]
+    columns = {"run": [row.name for row in rows]}
     if any(row.state != "finished" for row in rows):
-        columns.append((["state"], [row.state for row in rows]))
+        columns["state"] = [row.state for row in rows]
     for name in dict.fromkeys(name for row in rows for name in row.parameters):
-        texts = [json.dumps(row.parameters.get(name)) for row in rows]
-        if len({text for text, row in zip(texts, rows, strict=True) if row.parameters}) > 1:
-            columns.append((_lines(name), texts))
+        if len({json.dumps(row.parameters.get(name)) for row in rows if row.parameters}) > 1:
+            columns[name] = [json.dumps(row.parameters.get(name)) for row in rows]
     for name in HEADLINES:
         if any(name in row.metrics for row in rows):
-            columns.append((_lines(name), [number(row.metrics.get(name)) for row in rows]))
+            columns[name] = [number(row.metrics.get(name)) for row in rows]
 
-    drawn = [_column(heading, cells) for heading, cells in columns]
-    num_shown = len(drawn)
-    while num_shown > 1 and sum(len(column[0]) + 2 for column in drawn[:num_shown]) - 2 > width:
-        num_shown -= 1
-    height = max(len(column) for column in drawn[:num_shown])
+    drawn = [_column(name, cells) for name, cells in columns.items()]
+    while len(drawn) > 1 and sum(len(column[0]) + 2 for column in drawn) - 2 > width:
+        drawn.pop()
+    height = max(map(len, drawn))
     padded = [[" " * len(column[0])] * (height - len(column)) + column for column in drawn]
-    lines = ["  ".join(cells).rstrip() for cells in zip(*padded[:num_shown], strict=True)]
-    if left_off := ["".join(heading) for heading, _ in columns[num_shown:]]:
-        lines += [
-            "",
-            f"No room for {', '.join(left_off)}: see `dvc exp show`, or widen the window.",
-        ]
+    lines = ["  ".join(cells).rstrip() for cells in zip(*padded, strict=True)]
+    if left_off := ", ".join(list(columns)[len(drawn) :]):
+        lines += ["", f"No room for {left_off}: see `dvc exp show`, or widen the window."]
     return "\n".join(lines)
 
 
-def _lines(name: str) -> list[str]:
-    """A name in parts that make a narrow heading, together as it is written."""
-    return re.findall(r"[^._]+[._]?", name)
-
-
-def _column(heading: Sequence[str], cells: Sequence[str]) -> list[str]:
-    """Lines of one width: heading, rule and cells; text to the left, numbers to the right."""
+def _column(name: str, cells: Sequence[str]) -> list[str]:
+    """Lines of one width: a heading in parts, a rule, cells; text to the left, numbers right."""
+    heading = re.findall(r"[^._]+[._]?", name)
     short = [cell if len(cell) <= MAX_CELL else f"{cell[: MAX_CELL - 3]}..." for cell in cells]
     width = max(len(text) for text in [*heading, *short])
-    is_text = heading in (["run"], ["state"])
     lines = [*heading, "-" * width, *short]
-    return [line.ljust(width) if is_text else line.rjust(width) for line in lines]
+    return [line.ljust(width) if name in ("run", "state") else line.rjust(width) for line in lines]
 
 
 def main() -> None:

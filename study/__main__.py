@@ -61,11 +61,9 @@ def write_report(recipes: dict[str, Recipe]) -> None:
         save_png(figure, RECORDS / f"{name}.png")
         save_svg(figure, RECORDS / f"{name}.svg")
     write_file(RECORDS / "runs.csv", report.table(records).to_csv())
-    text = report.document(records, recipes, list(pictures))
-    write_file(RECORDS.with_suffix(".md"), text)
-    write_file(
-        README, report.readme_with_table(README.read_text(encoding="utf-8"), records, recipes)
-    )
+    write_file(RECORDS.with_suffix(".md"), report.document(records, recipes, list(pictures)))
+    readme = README.read_text(encoding="utf-8")
+    write_file(README, report.readme_with_table(readme, records, recipes))
     print(f"study: {RECORDS.with_suffix('.md')} from {len(records)} records")
 
 
@@ -78,25 +76,15 @@ def main() -> None:
         "--jobs", type=int, default=usable_cores(), help="experiments at a time; one per core"
     )
     parser.add_argument("--on", default="", help="a Dask scheduler's address; default: here")
-    parser.add_argument(
-        "--store",
-        default="",
-        help="folder or remote of all that is made",
-    )
+    parser.add_argument("--store", default="", help="folder or remote of all that is made")
     args = parser.parse_args()
     if args.jobs < 1:
         parser.error("--jobs: expected at least 1")
     recipes = load_recipes(RECIPES)
-    unknown = set(args.recipes) - recipes.keys()
-    if unknown:
-        raise InfoGANError(
-            f"no recipe {', '.join(sorted(unknown))}; there are {', '.join(recipes)}"
-        )
-    chosen = [
-        experiment
-        for experiment in experiments(recipes, Path("params.yaml"))
-        if experiment.recipe in (args.recipes or recipes)
-    ]
+    if unknown := ", ".join(sorted(set(args.recipes) - recipes.keys())):
+        raise InfoGANError(f"no recipe {unknown}; there are {', '.join(recipes)}")
+    every = experiments(recipes, Path("params.yaml"))
+    chosen = [one for one in every if one.recipe in (args.recipes or recipes)]
     if args.task == "report":
         write_report(recipes)
         return
@@ -104,7 +92,7 @@ def main() -> None:
         failed = run(chosen, args.jobs, args.on, args.store) if args.task == "run" else []
     except KeyboardInterrupt:
         raise InfoGANError("interrupted; the same command goes on from here") from None
-    done = [experiment.name for experiment in chosen if collect(experiment, Path("."), RECORDS)]
+    done = [one.name for one in chosen if collect(one, Path("."), RECORDS)]
     print(f"study: {len(done)} of {len(chosen)} experiments on record in {RECORDS}")
     if done or not failed:
         write_report(recipes)

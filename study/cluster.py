@@ -17,7 +17,6 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from distributed import Client, Future, LocalCluster, wait
 from dvc.repo import Repo
@@ -132,7 +131,6 @@ class Study:
         self.client, self.store, self.python, self.collect = client, store, python, collect
         self.head = git("rev-parse", "HEAD").decode().strip()
         self.folder = git("rev-parse", "--show-prefix").decode().strip()
-        self.run_id = uuid.uuid4().hex[:8]
         self.running: dict[Future, tuple[Job, list[Experiment]]] = {}
         self.place: dict[str, int] = {}  # of each experiment in the study's order
         self.failed: list[str] = []
@@ -140,16 +138,10 @@ class Study:
         with Repo() as repo:
             cache = repo.cache.local_cache_dir
         self.job = Job(
-            task="",
             scheduler=client.scheduler.address,
-            name="",
-            options=[],
-            targets=[],
-            patch="",
-            is_last=True,
             store=store.address,
             repository=str(Path.cwd()),
-            mark=str((MARKS / self.run_id).resolve()),
+            mark=str((MARKS / uuid.uuid4().hex).resolve()),
             cache=cache,
             resume=store.resume,
             environment=environment(),
@@ -163,7 +155,8 @@ class Study:
         self.place = {one.name: place for place, one in enumerate(experiments)}
         groups: dict[str, list[Experiment]] = {}
         for one in experiments:
-            groups.setdefault(json.dumps(_prepared(one), sort_keys=True), []).append(one)
+            prepared = {k: v for k, v in one.parameters.items() if k.startswith(PREPARED)}
+            groups.setdefault(json.dumps(prepared, sort_keys=True), []).append(one)
         write_file(Path(self.job.mark), "")
         self.client.subscribe_topic(TOPIC, lambda event: progress.show(Event(**event[1])))
         try:
@@ -188,14 +181,14 @@ class Study:
 
     def begin(self, job: Job, group: list[Experiment]) -> None:
         """Submit a step, or go on after it where an earlier run of the study has done it."""
-        if not job.is_last and self.patch(job).exists():
-            self.go_on(job, group, self.patch(job).read_text(encoding="utf-8"))
+        if not job.is_last and self.patch(job.name).exists():
+            self.go_on(job, group, self.patch(job.name).read_text(encoding="utf-8"))
         else:
             self.submit(job, group)
 
-    def patch(self, job: Job) -> Path:
+    def patch(self, name: str) -> Path:
         """The file of what a step of this commit's study has changed of dvc.lock."""
-        return MARKS / self.head / f"{job.name}.patch"
+        return MARKS / self.head / f"{name}.patch"
 
     def submit(self, job: Job, group: list[Experiment]) -> None:
         """Hand a step to whichever worker is free; earlier experiments come first."""
@@ -232,7 +225,7 @@ class Study:
                 self.submit(job, group)
                 continue
             except Exception as error:  # its worker died again and again
-                self.give_up(job, group, " ".join(str(error).split()), progress)
+                self.give_up(job.name, group, " ".join(str(error).split()), progress)
                 continue
             reason = done.stderr.decode(errors="replace").strip()
             if done.returncode in (STOPPED, UNFIT):
@@ -240,11 +233,11 @@ class Study:
                     self.dismiss(future, reason, progress)
                 self.submit(job, group)
             elif done.returncode:
-                self.give_up(job, group, reason, progress)
+                self.give_up(job.name, group, reason, progress)
             elif job.is_last:
                 self.keep(group[0], done.stdout, progress)
             else:
-                write_file(self.patch(job), done.stdout)
+                write_file(self.patch(job.name), done.stdout)
                 self.go_on(job, group, done.stdout.decode())
 
     def go_on(self, job: Job, group: list[Experiment], patch: str) -> None:
@@ -267,17 +260,17 @@ class Study:
             reason = "" if self.collect(one) else "ended well, but its results did not arrive"
         except Exception as error:  # DVC's, ours, or the store's
             reason = " ".join(str(error).split())
-        for done in (path, self.patch(replace(self.job, name=one.name))):
+        for done in (path, self.patch(one.name)):
             done.unlink(missing_ok=True)
         if reason:
-            self.give_up(replace(self.job, name=one.name), [one], reason, progress)
+            self.give_up(one.name, [one], reason, progress)
         else:
             progress.end(one.name, "on record")
 
-    def give_up(self, job: Job, group: list[Experiment], reason: str, progress: Progress) -> None:
+    def give_up(self, name: str, group: list[Experiment], reason: str, progress: Progress) -> None:
         """Name what failed, and the last that it said."""
         lines = [f"    {line}" for line in reason.splitlines()[-LAST_LINES:]]
-        heading = f"{job.name}: failed; the last lines of {progress.log(job.name)}:"
+        heading = f"{name}: failed; the last lines of {progress.log(name)}:"
         progress.say("\n".join([heading, *lines]))
         for one in group:
             self.failed.append(one.name)
@@ -292,7 +285,3 @@ class Study:
         if set(self.client.scheduler_info(n_workers=-1)["workers"]) <= set(workers):
             raise InfoGANError(f"no worker is left: {reason}")
         self.client.retire_workers(workers)
-
-
-def _prepared(one: Experiment) -> dict[str, Any]:
-    return {key: value for key, value in one.parameters.items() if key.startswith(PREPARED)}

@@ -72,12 +72,12 @@ def load_recipes(path: Path) -> dict[str, Recipe]:
 def experiments(recipes: dict[str, Recipe], base: Path) -> list[Experiment]:
     """All experiments: seeds first, so that every recipe has some results early."""
     complete = {name: _parameters(recipe, base) for name, recipe in recipes.items()}
+    before = flat_parameters(load_params(base))
     found = [
         (position, name, seed)
         for name, recipe in recipes.items()
         for position, seed in enumerate(recipe.seeds)
     ]
-    before = flat_parameters(load_params(base))
     result = []
     for _, name, seed in sorted(found, key=lambda entry: entry[0]):
         own = complete[name] | {"seeds": [seed], "objectives": [recipes[name].objective]}

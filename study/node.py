@@ -15,12 +15,12 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from distributed import Client
 
@@ -40,19 +40,19 @@ UNFIT, STOPPED = 3, 4
 class Job:
     """What the driver wants of a worker, as plain values."""
 
-    task: str  # the task's key
     scheduler: str
-    name: str  # of the experiment
-    options: list[str]  # of `dvc exp run`, which change params.yaml
-    targets: list[str]  # stages to come to; all, if none
-    patch: str  # what earlier steps changed of dvc.lock
-    is_last: bool
     store: str  # a DVC remote for what the stages make, or "" where all share the driver's cache
     repository: str  # the driver's
     mark: str  # a file in it, by which a worker knows that it sees the same
     cache: str  # and its cache
     resume: str  # folder of unfinished trainings, or "" for that of the worker's environment
     environment: dict[str, str | None]  # the driver's
+    task: str = ""  # the task's key
+    name: str = ""  # of the experiment
+    options: Sequence[str] = ()  # of `dvc exp run`, which change params.yaml
+    targets: Sequence[str] = ()  # stages to come to; all, if none
+    patch: str = ""  # what earlier steps changed of dvc.lock
+    is_last: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,6 @@ class Event:
     has_ended: bool
 
 
-class Unfit(Exception):
-    """This worker cannot do the job; another may."""
-
-
-class Stopped(Exception):
-    """The job was ended before its time."""
-
-
 def main() -> None:
     """Do the job that is given as JSON, and delete the clone."""
     worker, clone, job = sys.argv[1:]
@@ -81,11 +73,6 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(STOPPED))
     try:
         result = do(Job(**json.loads(job)), int(worker))
-    except Unfit as error:
-        print(error, file=sys.stderr)
-        raise SystemExit(UNFIT) from None
-    except Stopped:
-        raise SystemExit(STOPPED) from None
     except subprocess.CalledProcessError as error:
         print(_last_lines() or error, file=sys.stderr)
         raise SystemExit(1) from None
@@ -95,21 +82,31 @@ def main() -> None:
     sys.stdout.buffer.write(result)
 
 
+def _unfit(reason: str) -> NoReturn:
+    """This worker cannot do the job; another may."""
+    print(reason, file=sys.stderr)
+    raise SystemExit(UNFIT)
+
+
 def do(job: Job, worker: int) -> bytes:
     """Run DVC in this clone, push what it made, and return what the next step or the driver needs.
 
     Raises CalledProcessError where DVC fails.
     """
     if differing := differences(job.environment, environment()):
-        raise Unfit(f"its environment is not the one of {LOCK}: {'; '.join(differing)}")
+        _unfit(f"its environment is not the one of {LOCK}: {'; '.join(differing)}")
     set_up(job)
+    try:
+        client = Client(job.scheduler, set_as_default=False)
+    except OSError as error:
+        _unfit(f"it does not reach {job.scheduler}: {error}")
     name = ["--name", job.name] if job.is_last else []
     pull = ["--pull"] if job.store else []
-    pushed = ["--with-deps", *job.targets] if job.targets else []
-    with _connected(job) as told:
+    with client, Told(client, job) as told:
         told.run([*DVC, "exp", "run", *name, *pull, *job.options, *job.targets], worker)
         if job.store:
-            told.run([*DVC, "push", *pushed], worker)
+            with_deps = ["--with-deps"] if job.targets else []
+            told.run([*DVC, "push", *with_deps, *job.targets], worker)
     if not job.is_last:
         return _git("diff", "HEAD", "--", "dvc.lock")
     ref = _git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{job.name}")
@@ -148,26 +145,11 @@ def set_up(job: Job) -> None:
         os.environ.setdefault("INFOGAN_RESUME", job.resume)
     if not job.store:
         if not Path(job.mark).exists():
-            raise Unfit(f"it does not see {job.repository}; give the study a STORE")
+            _unfit(f"it does not see {job.repository}; give the study a STORE")
         Path("data").mkdir(exist_ok=True)
         Path("data", "raw").symlink_to(Path(job.repository, "data", "raw"))
     if job.patch:
         subprocess.run(["git", "apply", "-"], input=job.patch.encode(), check=True)
-
-
-@contextmanager
-def _connected(job: Job) -> Iterator["Told"]:
-    """The driver's ear, which is told at the end that there was one."""
-    try:
-        client = Client(job.scheduler, set_as_default=False)
-    except OSError as error:
-        raise Unfit(f"it does not reach {job.scheduler}: {error}") from None
-    with client:
-        told = Told(client, job)
-        try:
-            yield told
-        finally:
-            told.tell(has_ended=True)
 
 
 class Told:
@@ -177,8 +159,14 @@ class Told:
         self.client, self.job = client, job
         self.said = 0
 
+    def __enter__(self) -> "Told":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.tell(has_ended=True)
+
     def run(self, command: Sequence[str], worker: int) -> None:
-        """Run a command to its end; Stopped, at a snapshot, if it is not wanted any more."""
+        """Run a command to its end; leave, at a snapshot, if it is not wanted any more."""
         with LOG.open("ab") as log:
             process = subprocess.Popen(
                 command,
@@ -192,7 +180,7 @@ class Told:
             while not _has_ended(process, SECONDS_BETWEEN_LOOKS):
                 self.tell()
                 if os.getppid() != worker or not self.is_wanted():
-                    raise Stopped
+                    raise SystemExit(STOPPED)
         finally:
             end(process)
         if process.returncode:

@@ -61,8 +61,10 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
     """
     if is_on_record(experiment, folder):
         return True
-    revision = _newest(repository, experiment.name)
-    if revision is None:
+    # The newest of that name, whatever commit it was based on.
+    newest = ("--sort=-creatordate", "--count=1", "--format=%(refname)")
+    found = git("for-each-ref", *newest, f"refs/exps/*/*/{experiment.name}", folder=repository)
+    if not (revision := found.decode().strip()):
         return False
     try:
         return _copy(experiment, _Experiment(repository, revision), folder / experiment.name)
@@ -81,14 +83,21 @@ class _Experiment:
         self.folder = git("rev-parse", "--show-prefix", folder=repository).decode().strip()
 
     def read(self, path: str) -> bytes:
-        with self.files.open(self.folder + path, "rb") as file:
-            contents: bytes = file.read()
-            return contents
+        contents: bytes = self.files.cat_file(self.folder + path)
+        return contents
+
+    def parameters(self) -> dict[str, Any]:
+        """Its parameters; none where they are of another time's kind."""
+        try:
+            text = self.read("params.yaml").decode()
+            return flat_parameters(parse_params(text, "params.yaml"))
+        except InfoGANError:
+            return {}
 
 
 def _copy(experiment: Experiment, done: _Experiment, target: Path) -> bool:
     """Put the experiment on record, if it ran with the parameters of the recipe."""
-    parameters = _parameters_of(done.read("params.yaml").decode())
+    parameters = done.parameters()
     if not same_parameters(parameters, experiment.parameters):
         return False
     run = f"{experiment.objective}-{experiment.seed}"
@@ -137,10 +146,9 @@ def _picture(
 
 def is_on_record(experiment: Experiment, folder: Path) -> bool:
     """Whether the folder holds results of this experiment, with these parameters."""
+    path = folder / experiment.name / "record.json"
     try:
-        contents = json.loads(
-            (folder / experiment.name / "record.json").read_text(encoding="utf-8")
-        )
+        contents = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return same_parameters(contents.get("parameters", {}), experiment.parameters)
@@ -191,24 +199,8 @@ def refuse_taken_name(experiment: Experiment, repository: Path) -> None:
     ref = f"refs/exps/{head[:2]}/{head[2:]}/{experiment.name}"
     if not git("for-each-ref", ref, folder=repository):
         return
-    parameters = _parameters_of(_Experiment(repository, ref).read("params.yaml").decode())
-    if not same_parameters(parameters, experiment.parameters):
+    if not same_parameters(_Experiment(repository, ref).parameters(), experiment.parameters):
         raise InfoGANError(
             f"experiment {experiment.name} is there, with other parameters than the study's; "
             f"dvc exp rename it, or dvc exp remove {experiment.name}"
         )
-
-
-def _parameters_of(text: str) -> dict[str, Any]:
-    """The parameters in the text of a params.yaml; none where it is of another time's kind."""
-    try:
-        return flat_parameters(parse_params(text, "params.yaml"))
-    except InfoGANError:
-        return {}
-
-
-def _newest(repository: Path, name: str) -> str | None:
-    """The newest experiment of that name, whatever commit it was based on."""
-    newest = ("--sort=-creatordate", "--count=1", "--format=%(refname)")
-    found = git("for-each-ref", *newest, f"refs/exps/*/*/{name}", folder=repository)
-    return found.decode().strip() or None

@@ -1,8 +1,8 @@
 """The study's report: claims by recipe, ablations, every seed, and figures with all seeds."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,9 +12,8 @@ from PIL import Image
 from infogan.base.errors import InfoGANError
 from infogan.datasets import lookup
 from infogan.report import figures, tables
-from infogan.report.claims import Metrics
+from infogan.report.claims import Measured, Metrics
 from infogan.report.document import Block, Table, markdown
-from infogan.report.protocols import PROTOCOLS
 from study.experiments import Recipe
 from study.records import Record
 
@@ -60,16 +59,19 @@ SEED_METRICS = (
 
 def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[str]) -> str:
     """study.md."""
-    main, beyond, curves, data, others, ablations = (
-        {name: recipe for name, recipe in recipes.items() if recipe.part == part}
-        for part in ("main", "beyond", "curves", "data", "factors", "ablation")
-    )
     by_recipe = metrics_by_recipe(records, recipes)
+
+    def of(part: str) -> Measured:
+        return {name: runs for name, runs in by_recipe.items() if recipes[name].part == part}
+
+    def rows(measured: Measured, metrics: Sequence[str]) -> Table:
+        """A row for each recipe: what it is, its seeds, and some metrics."""
+        means = [_means(recipes[name].about, runs, metrics) for name, runs in measured.items()]
+        return _table("Recipe", means, metrics)
+
     objectives = {name: recipe.objective for name, recipe in recipes.items()}
-    measured, more, bounds = (
-        {name: by_recipe[name] for name in part if name in by_recipe}
-        for part in (main, beyond, curves)
-    )
+    default = by_recipe.get("default", {})
+    measured = of("main")
     parts: list[Block] = [
         "# The replication study",
         "Every number is the mean over seeds ± the standard deviation over them, n seeds, on the "
@@ -81,7 +83,9 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
             ("Recipe", "What it is", "Seeds"),
             [
                 (f"`{name}`", recipe.about, ", ".join(map(str, by_recipe.get(name, {}))))
-                for name, recipe in (main | beyond | curves).items()
+                for part in ("main", "beyond", "curves")
+                for name, recipe in recipes.items()
+                if recipe.part == part
             ],
         ),
         "## The paper's claims",
@@ -89,43 +93,46 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         "images are nothing like the data, by the report's warning.",
         tables.claims_by_recipe(measured, objectives, "mnist", _floor(records, "mnist")),
         "## All quantities",
-        _quantities(measured),
+        tables.metrics_table(measured, HEADLINE),
     ]
-    if bounds:
+    if curves := of("curves"):
         parts += [
             "## Fig. 1: c ~ Cat(10) alone",
             "As the paper made it, without continuous codes; its curve ends at 2.28 nats for "
             "InfoGAN and 0.05 for the regular GAN.",
-            _rows(recipes, bounds, CURVE_METRICS),
+            rows(curves, CURVE_METRICS),
         ]
-    if more:
+    if beyond := of("beyond"):
         parts += [
             "## What real images or labels add",
             "Not InfoGAN: each is told of real images what InfoGAN is not. `default` beside them.",
-            _rows(recipes, {"default": by_recipe.get("default", {})} | more, ABLATION_METRICS),
+            rows({"default": default} | beyond, ABLATION_METRICS),
         ]
-    if any(name in by_recipe for name in data):
-        clothes = {name: by_recipe[name] for name in data if name in by_recipe}
-        parts += ["## Other data sets, our default", _rows(recipes, clothes, DATA_METRICS)]
+    if data := of("data"):
+        parts += ["## Other data sets, our default", rows(data, DATA_METRICS)]
+    others = of("factors")
     datasets = {record.recipe: record.dataset for record in records}
-    for dataset in dict.fromkeys(datasets[name] for name in others if name in by_recipe):
-        own = {name: recipe for name, recipe in others.items() if datasets.get(name) == dataset}
-        parts += _other_experiments(dataset, own, by_recipe, _floor(records, dataset))
-    if any(name in by_recipe for name in ablations):
+    for dataset in dict.fromkeys(datasets[name] for name in others):
+        own = {name: runs for name, runs in others.items() if datasets[name] == dataset}
+        parts += _other_experiments(dataset, own, recipes, _floor(records, dataset))
+    if ablations := of("ablation"):
         parts += [
             "## Ablations",
             "One thing changed, below the default on the same seeds.",
-            _ablations(by_recipe, recipes["default"], ablations),
+            _ablations(default, ablations, recipes),
         ]
     sorting = {name: runs for name, runs in by_recipe.items() if name not in others}
-    parts += ["## Every seed", _every_seed(sorting, SEED_METRICS), "## Figures"]
-    parts.append(
+    parts += [
+        "## Every seed",
+        _every_seed(sorting, SEED_METRICS),
+        "## Figures",
         "Every seed of a recipe: c1 from left to right in the order of the classes; for the other "
         "experiments two rows for each factor, in the tables' order, whose code goes from its low "
-        "to its high end."
-    )
-    parts += [f"![{name}](study/{name}.png)" for name in pictures]
-    parts += ["## Machines", *_machines(records, recipes)]
+        "to its high end.",
+        *(f"![{name}](study/{name}.png)" for name in pictures),
+        "## Machines",
+        *_machines(records, recipes),
+    ]
     return markdown(parts)
 
 
@@ -139,7 +146,7 @@ def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recip
     main = {name: recipe for name, recipe in recipes.items() if recipe.part == "main"}
     measured = metrics_by_recipe(records, main)
     rows = [
-        (claim, f"`{metric}`", paper, *_spreads(measured, metric))
+        (claim, f"`{metric}`", paper, *tables.spreads(measured, metric))
         for claim, paper, metric in README_ROWS
     ]
     header = ("Claim of the paper", "Metric", "Paper", *(f"`{name}`" for name in measured))
@@ -147,16 +154,13 @@ def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recip
     return f"{before}{begin}\n{markdown([Table(header, rows)])}{end}{after}"
 
 
-def metrics_by_recipe(
-    records: list[Record], recipes: dict[str, Recipe]
-) -> dict[str, dict[int, Metrics]]:
+def metrics_by_recipe(records: list[Record], recipes: dict[str, Recipe]) -> Measured:
     """Metrics by recipe and seed, in the recipes' order; only recipes with a record."""
-    found: dict[str, dict[int, Metrics]] = {}
-    for name in recipes:
-        own = {record.seed: record.metrics for record in records if record.recipe == name}
-        if own:
-            found[name] = dict(sorted(own.items()))
-    return found
+    found: Measured = {name: {} for name in recipes}
+    for record in sorted(records, key=lambda record: record.seed):
+        if record.recipe in found:
+            found[record.recipe][record.seed] = record.metrics
+    return {name: runs for name, runs in found.items() if runs}
 
 
 def draw(records: list[Record], recipes: dict[str, Recipe]) -> dict[str, Figure]:
@@ -188,57 +192,38 @@ def table(records: list[Record]) -> pd.DataFrame:
     ).set_index(["recipe", "seed"])
 
 
-def _quantities(measured: dict[str, dict[int, Metrics]]) -> Table:
-    rows = [(f"`{name}`", *_spreads(measured, name), PROTOCOLS.get(name, "")) for name in HEADLINE]
-    return Table(("Metric", *(f"`{name}`" for name in measured), "What it is"), rows)
-
-
-def _spreads(measured: dict[str, dict[int, Metrics]], metric: str) -> list[str]:
-    """One metric over the seeds of each recipe."""
-    return [tables.spread(tables.values_over_seeds(runs, metric)) for runs in measured.values()]
-
-
-def _rows(
-    recipes: dict[str, Recipe], measured: dict[str, dict[int, Metrics]], metrics: tuple[str, ...]
-) -> Table:
-    """A row for each recipe: what it is, its seeds, and some metrics."""
-    rows = [_means(recipes[name].about, runs, metrics) for name, runs in measured.items()]
-    return Table(("Recipe", "Seeds", *(f"`{key}`" for key in metrics)), rows)
-
-
 def _ablations(
-    by_recipe: dict[str, dict[int, Metrics]], default: Recipe, ablations: dict[str, Recipe]
+    default: dict[int, Metrics], ablations: Measured, recipes: dict[str, Recipe]
 ) -> Table:
     """Those that ran on the same seeds stand together, below the default on these seeds."""
     groups: dict[tuple[int, ...], list[str]] = {}
-    for name in ablations:
-        if name in by_recipe:
-            groups.setdefault(tuple(by_recipe[name]), []).append(name)
+    for name, runs in ablations.items():
+        groups.setdefault(tuple(runs), []).append(name)
     rows = []
     for seeds, names in groups.items():
-        unchanged = {seed: m for seed, m in by_recipe.get("default", {}).items() if seed in seeds}
-        rows.append(_means(default.about, unchanged, ABLATION_METRICS))
-        rows += [_means(ablations[n].about, by_recipe[n], ABLATION_METRICS) for n in names]
-    return Table(("What is changed", "Seeds", *(f"`{key}`" for key in ABLATION_METRICS)), rows)
+        unchanged = {seed: metrics for seed, metrics in default.items() if seed in seeds}
+        rows.append(_means(recipes["default"].about, unchanged, ABLATION_METRICS))
+        rows += [_means(recipes[n].about, ablations[n], ABLATION_METRICS) for n in names]
+    return _table("What is changed", rows, ABLATION_METRICS)
 
 
-def _means(about: str, runs: dict[int, Metrics], metrics: tuple[str, ...]) -> tuple[str, ...]:
+def _means(about: str, runs: dict[int, Metrics], metrics: Sequence[str]) -> tuple[str, ...]:
     """A row: what was run, with which seeds, and each metric over them."""
-    values = (tables.spread(tables.values_over_seeds(runs, key)) for key in metrics)
+    values = (tables.spreads({about: runs}, key)[0] for key in metrics)
     return about, ", ".join(map(str, runs)), *values
 
 
+def _table(first: str, rows: Sequence[Sequence[str]], metrics: Sequence[str]) -> Table:
+    return Table((first, "Seeds", *(f"`{key}`" for key in metrics)), rows)
+
+
 def _other_experiments(
-    dataset: str,
-    recipes: dict[str, Recipe],
-    by_recipe: dict[str, dict[int, Metrics]],
-    floor: float,
+    dataset: str, measured: Measured, recipes: dict[str, Recipe], floor: float
 ) -> list[Block]:
     """The paper's claims on data whose factors are known, and every run."""
     data_set = lookup(dataset)
-    measured = {name: by_recipe[name] for name in recipes if name in by_recipe}
-    objectives = {name: recipe.objective for name, recipe in recipes.items()}
-    about = "; ".join(f"`{name}`: {recipe.about}" for name, recipe in recipes.items())
+    objectives = {name: recipes[name].objective for name in measured}
+    about = "; ".join(f"`{name}`: {recipes[name].about}" for name in measured)
     keys = [f"{factor.name}_{key}" for factor in data_set.factors for key in ("spearman", "share")]
     stand_in = f", in place of {data_set.stands_in_for}" if data_set.stands_in_for else ""
     return [
@@ -250,13 +235,8 @@ def _other_experiments(
     ]
 
 
-def _every_seed(by_recipe: dict[str, dict[int, Metrics]], keys: tuple[str, ...]) -> Table:
-    rows = [
-        (f"`{name}`", str(seed), *(tables.number(metrics.get(key)) for key in keys))
-        for name, runs in by_recipe.items()
-        for seed, metrics in runs.items()
-    ]
-    return Table(("Recipe", "Seed", *(f"`{key}`" for key in keys)), rows)
+def _every_seed(measured: Measured, keys: Sequence[str]) -> Table:
+    return tables.seeds_table("Recipe", {f"`{name}`": r for name, r in measured.items()}, keys)
 
 
 def _floor(records: list[Record], dataset: str) -> float:
@@ -267,21 +247,18 @@ def _floor(records: list[Record], dataset: str) -> float:
 
 def _machines(records: list[Record], recipes: dict[str, Recipe]) -> list[Block]:
     """What each run was computed on: the same seed is another run on another processor."""
-    environments: list[dict[str, Any]] = []
+    groups: dict[tuple[str, ...], dict[str, list[str]]] = {}
     for record in records:
-        if record.contents["environment"] not in environments:
-            environments.append(record.contents["environment"])
-    rows = []
-    for environment in environments:
-        seeds: dict[str, list[str]] = {name: [] for name in recipes}
-        for record in records:
-            if record.contents["environment"] == environment:
-                seeds.setdefault(record.recipe, []).append(str(record.seed))
-        runs = "; ".join(f"`{name}` {', '.join(own)}" for name, own in seeds.items() if own)
-        rows.append((*map(str, environment.values()), runs))
+        values = tuple(map(str, record.contents["environment"].values()))
+        runs = groups.setdefault(values, {name: [] for name in recipes})
+        runs.setdefault(record.recipe, []).append(str(record.seed))
+    rows = [
+        (*values, "; ".join(f"`{name}` {', '.join(own)}" for name, own in runs.items() if own))
+        for values, runs in groups.items()
+    ]
     return [
         "The same seed on another processor rounds otherwise and is another run.",
-        Table((*environments[0], "runs and seeds"), rows),
+        Table((*records[0].contents["environment"], "runs and seeds"), rows),
     ]
 
 

@@ -1,6 +1,5 @@
 """A headless Chromium driven over WebDriver's HTTP interface, for the tests of the web pages."""
 
-import base64
 import json
 import os
 import re
@@ -47,21 +46,14 @@ class Browser:
                 *("--host-resolver-rules=MAP * ~NOTFOUND", f"--window-size={width},{height}"),
             ],
         }
-        wanted = {
-            "capabilities": {
-                "alwaysMatch": {
-                    "goog:chromeOptions": options,
-                    "goog:loggingPrefs": {"browser": "ALL", "performance": "ALL"},
-                }
-            }
-        }
+        logs = {"browser": "ALL", "performance": "ALL"}
+        always = {"goog:chromeOptions": options, "goog:loggingPrefs": logs}
+        wanted = {"capabilities": {"alwaysMatch": always}}
         for _ in range(100):
             try:
                 self.session = f"/session/{self._send('POST', '/session', wanted)['sessionId']}"
                 return
-            except ConnectionError:
-                time.sleep(0.1)
-            except urllib.error.URLError:
+            except OSError:  # not yet; urllib's own error is one, too
                 time.sleep(0.1)
         raise RuntimeError("chromedriver did not answer")
 
@@ -107,10 +99,6 @@ class Browser:
             for scheme in re.findall(r'"url":"([a-z]+):', entry["message"])
             if "requestWillBeSent" in entry["message"]
         }
-
-    def screenshot(self, path: Path) -> None:
-        """A picture of the window."""
-        path.write_bytes(base64.b64decode(self._send("GET", f"{self.session}/screenshot")))
 
     def _send(self, method: str, path: str, body: Any = None) -> Any:
         data = None if body is None else json.dumps(body).encode()

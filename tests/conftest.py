@@ -1,5 +1,7 @@
 """Parameters and images for tests: the repository's params.yaml made small, and real digits."""
 
+import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -89,6 +91,24 @@ def make_params(params: Params) -> Callable[..., Params]:
 def options() -> Networks:
     """Narrow networks with no value at its usual one."""
     return Networks(leaky_slope=0.07, init_std=0.03, norm_eps=2e-5, norm_momentum=0.2, width=0.05)
+
+
+@pytest.fixture
+def command(tmp_path, monkeypatch) -> Callable[..., str]:
+    """Runs a command in a new Git repository, where we are; returns what it prints."""
+    monkeypatch.chdir(tmp_path)
+    settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+    for role in ("AUTHOR", "COMMITTER"):
+        settings |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.org"}
+    for key, value in settings.items():
+        monkeypatch.setenv(key, value)
+
+    def run(*words: str) -> str:
+        done = subprocess.run(words, stdout=subprocess.PIPE, text=True, check=True)
+        return done.stdout.strip()
+
+    run("git", "init", "-q", "-b", "main")
+    return run
 
 
 @pytest.fixture(scope="session")

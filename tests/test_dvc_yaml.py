@@ -86,12 +86,3 @@ def test_a_stage_without_a_network_starts_without_what_is_slow_to_import(stage, 
     program = f"import sys, stages.{stage}; print(*sys.modules)"
     loaded = subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True)
     assert SLOW & set(loaded.split()) == needed
-
-
-def test_the_package_imports_neither_dvc_nor_dvclive():
-    for path in (ROOT / "infogan").glob("*.py"):
-        assert "dvc" not in {
-            line.split()[1].split(".")[0][:3]
-            for line in path.read_text().splitlines()
-            if line.startswith(("import ", "from "))
-        }, path

@@ -7,18 +7,8 @@ from tests.imports import ROOT
 
 
 def test_a_clone_that_would_change_line_ends_has_the_same_bytes(tmp_path):
-    clone = tmp_path / "clone"
-    command = [
-        "git",
-        "-c",
-        "core.autocrlf=true",
-        "clone",
-        "-q",
-        "--no-local",
-        str(ROOT),
-        str(clone),
-    ]
-    subprocess.run(command, check=True, capture_output=True)
+    clone, words = tmp_path / "clone", "-c core.autocrlf=true clone -q --no-local"
+    subprocess.run(["git", *words.split(), ROOT, clone], check=True, capture_output=True)
     for name in ("params.yaml", "dvc.yaml", "infogan/params.py", "infogan/report/webpage.html"):
         assert b"\r" not in (clone / name).read_bytes()
 

@@ -1,8 +1,6 @@
 """The table of all runs, from what DVC itself shows of a small repository."""
 
 import json
-import os
-import subprocess
 import sys
 
 import pytest
@@ -16,18 +14,8 @@ PIPELINE["metrics"].append("reports/metrics.json")
 
 
 @pytest.fixture
-def repository(tmp_path):
+def repository(tmp_path, command):
     """A commit, and two experiments based on it with other parameters and metrics."""
-    settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    for role in ("AUTHOR", "COMMITTER"):
-        settings |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.org"}
-
-    def run(*command: str) -> str:
-        environment = os.environ | settings
-        done = subprocess.run(
-            command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
-        )
-        return done.stdout.strip()
 
     def write(lambda_cont: float, accuracy: float) -> None:
         parameters = yaml.safe_load((ROOT / "params.yaml").read_text())
@@ -40,40 +28,35 @@ def repository(tmp_path):
             (tmp_path / folder).mkdir(parents=True, exist_ok=True)
             (tmp_path / folder / "metrics.json").write_text(json.dumps(contents))
 
-    run("git", "init", "-q", "-b", "main")
-    run("dvc", "init", "-q")
+    def write_tree() -> str:
+        command("git", "add", "-A")
+        return command("git", "write-tree")
+
+    command("dvc", "init", "-q")
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
     write(0.1, 0.25)
-    run("git", "add", "-A")
-    run("git", "commit", "-qm", "State")
-    base = run("git", "rev-parse", "HEAD")
+    write_tree()
+    command("git", "commit", "-qm", "State")
+    base = command("git", "rev-parse", "HEAD")
     for name, lambda_cont, accuracy in (("half", 0.5, 0.125), ("one", 1.0, 0.875)):
         write(lambda_cont, accuracy)
-        commit = run("git", "commit-tree", "-p", base, "-m", name, _tree(run))
-        run("git", "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/{name}", commit)
-    run("git", "reset", "-q", "--hard", base)
-    return tmp_path
+        commit = command("git", "commit-tree", "-p", base, "-m", name, write_tree())
+        command("git", "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/{name}", commit)
+    command("git", "reset", "-q", "--hard", base)
 
 
-def _tree(run) -> str:
-    run("git", "add", "-A")
-    return run("git", "write-tree")
-
-
-def test_what_differs_and_the_headlines_fit_120_columns(repository):
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "COLUMNS": "120"}
-    command = [sys.executable, "-m", "compare.runs"]
-    done = subprocess.run(
-        command, cwd=repository, env=environment, capture_output=True, text=True, check=True
-    )
-    lines = done.stdout.splitlines()
+def test_what_differs_and_the_headlines_fit_120_columns(repository, command, monkeypatch):
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    monkeypatch.setenv("COLUMNS", "120")
+    shown = command(sys.executable, "-m", "compare.runs")
+    lines = shown.splitlines()
     assert max(map(len, lines)) <= 120
     assert [line[10:18].strip() for line in lines[:3]] == ["", "lambda_", "cont"]
     rows = [line.split()[:3] for line in lines[4:]]
     assert rows[:2] == [["workspace", "0.1", "0.250"], ["main", "0.1", "0.250"]]
     assert sorted(rows[2:]) == [["half", "0.5", "0.125"], ["one", "1.0", "0.875"]]
-    assert "frechet_" in done.stdout
-    assert "No room" not in done.stdout
+    assert "frechet_" in shown
+    assert "No room" not in shown
 
 
 def test_what_does_not_fit_is_named_below():

@@ -68,12 +68,6 @@ class Operation:
             "slope": self.slope,
         }
 
-    def rescale(self, scale: np.ndarray, shift: np.ndarray) -> None:
-        """Scale and shift every output channel, as batch norm does at evaluation."""
-        repeats = len(self.matrix) // len(self.bias)
-        self.matrix = self.matrix * np.tile(scale, repeats)[:, None]
-        self.bias = self.bias * scale + shift
-
 
 def write_page(
     path: Path,
@@ -179,15 +173,11 @@ def fold_layers(layers: Any, size: int) -> list[Operation]:
                 size //= stride
             case nn.BatchNorm1d() | nn.BatchNorm2d():
                 _fold_norm(operations[-1], layer)
-            case nn.ReLU():
-                operations[-1].activation = "relu"
+            case nn.ReLU() | nn.Sigmoid() | nn.Tanh():
+                operations[-1].activation = type(layer).__name__.lower()
             case nn.LeakyReLU():
                 operations[-1].activation = "leaky"
                 operations[-1].slope = float(layer.negative_slope)
-            case nn.Sigmoid():
-                operations[-1].activation = "sigmoid"
-            case nn.Tanh():
-                operations[-1].activation = "tanh"
             case _:
                 raise InfoGANError(f"the explorer cannot show a layer {type(layer).__name__}")
     assert all(op.matrix.shape[0] % len(op.bias) == 0 for op in operations)
@@ -207,7 +197,10 @@ def _fold_norm(operation: Operation, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> N
     assert norm.running_mean is not None
     assert norm.running_var is not None
     scale = _numbers(norm.weight) / np.sqrt(_numbers(norm.running_var) + norm.eps)
-    operation.rescale(scale, _numbers(norm.bias) - _numbers(norm.running_mean) * scale)
+    repeats = len(operation.matrix) // len(operation.bias)  # every output channel's rows
+    operation.matrix = operation.matrix * np.tile(scale, repeats)[:, None]
+    shift = _numbers(norm.bias) - _numbers(norm.running_mean) * scale
+    operation.bias = operation.bias * scale + shift
 
 
 def _numbers(tensor: Tensor | None) -> np.ndarray:

@@ -4,7 +4,6 @@ A figure's text ends in its source, both below the picture and in place of it.
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from types import MappingProxyType
 from typing import NamedTuple
 
 from infogan.report.document import Picture
@@ -29,15 +28,16 @@ class Caption(NamedTuple):
     text: str
     shows_all_seeds: bool = False
     is_chart: bool = False
-    more: Mapping[str, str] = MappingProxyType({})
+    more: Mapping[str, str] | None = None
 
 
-# The paper's other figures of traversals.
+# The figures of traversals, and whose they are in the paper.
 FIGURES = {
-    3: "in the paper, over Faces",
-    4: "in the paper, over Chairs",
-    5: "in the paper, over SVHN",
-    6: "in the paper, over CelebA",
+    2: "",
+    3: "; in the paper, over Faces",
+    4: "; in the paper, over Chairs",
+    5: "; in the paper, over SVHN",
+    6: "; in the paper, over CelebA",
 }
 
 CAPTIONS = {
@@ -54,18 +54,12 @@ CAPTIONS = {
             "without continuous codes (`presets/fig1.yaml`)."
         },
     ),
-    "figure_2": Caption(
-        "traverse",
-        "Grids of generated images in which one code varies from left to right.",
-        "**Figure 2.** One code varies from left to right, the rest is fixed along a row.",
-        more=TRAVERSED,
-    ),
     **{
         f"figure_{number}": Caption(
             "traverse",
             "Grids of generated images in which one code varies from left to right.",
             f"**Figure {number}.** One code varies from left to right, the rest is fixed along a "
-            f"row; {whose}.",
+            f"row{whose}.",
             more=TRAVERSED,
         )
         for number, whose in FIGURES.items()
@@ -115,12 +109,12 @@ def picture(name: str, seeds: Sequence[int], count: str, drawn: Collection[str] 
     kind, _, objective = name.partition("_")
     caption = CAPTIONS[name if name in CAPTIONS else kind]
     shown = seeds if caption.shows_all_seeds else seeds[:1]
-    seeds_shown = f"seed{'s' * (len(shown) != 1)} {', '.join(map(str, shown))}"
+    made = f"seed{'s' * (len(shown) != 1)} {', '.join(map(str, shown))}, {count}."
     alt, text = (part.format(objective_name(objective)) for part in (caption.alt, caption.text))
-    text += "".join(said for what, said in caption.more.items() if what in drawn)
+    text += "".join(said for what, said in (caption.more or {}).items() if what in drawn)
     return Picture(
         name,
-        f"{alt} Stage {caption.stage}, {seeds_shown}, {count}.",
-        f"{text} Stage `{caption.stage}`, {seeds_shown}, {count}.",
+        f"{alt} Stage {caption.stage}, {made}",
+        f"{text} Stage `{caption.stage}`, {made}",
         caption.is_chart,
     )

@@ -25,7 +25,7 @@ UNNAMED = {"Date": None, "Creator": None, "Format": None, "Type": None}
 def save_png(figure: Figure, path: Path) -> None:
     """Write the figure as PNG."""
     drawn = io.BytesIO()
-    figure.savefig(drawn, format="png")
+    figure.savefig(drawn, format="png", pil_kwargs={"compress_level": 1})  # for a moment
     write_file(path, _small_png(drawn.getvalue()))
 
 

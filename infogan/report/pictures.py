@@ -59,7 +59,7 @@ def draw(
         seeds = [run for run in runs if run.objective == objective]
         if len(seeds) > 1:
             pictures[f"seeds_{objective}"] = figures.seeds_figure(
-                {run.seed: _ordered(run) for run in seeds},
+                {run.seed: run.grids["c1"][:, _order(run)] for run in seeds},
                 {run.seed: run.record["metrics"]["accuracy_matched"] for run in seeds},
             )
     return pictures
@@ -122,8 +122,3 @@ def _order(run: Run) -> list[int]:
     """The order in which a run's categories of c1 are shown; their own, without classes."""
     mapping = run.record.get("category_to_class")
     return category_order(mapping) if mapping else list(range(run.grids["c1"].shape[1]))
-
-
-def _ordered(run: Run) -> UInt8[np.ndarray, "row column channel height width"]:
-    """The grid of c1, its columns in the order of the classes."""
-    return run.grids["c1"][:, _order(run)]

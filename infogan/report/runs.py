@@ -11,7 +11,7 @@ from jaxtyping import UInt8
 
 from infogan.base.errors import InfoGANError
 from infogan.base.files import load_array
-from infogan.report.claims import RunMetrics
+from infogan.report.claims import Measured
 from infogan.report.tables import convergence
 
 
@@ -65,11 +65,13 @@ def _read_log(path: Path, run: str) -> pd.DataFrame:
     return log
 
 
-def all_metrics(runs: list[Run]) -> RunMetrics:
+def all_metrics(runs: list[Run]) -> Measured:
     """The metrics of every run, by objective and seed."""
-    return {
-        (run.objective, run.seed): run.record["metrics"] | convergence(run.curves) for run in runs
-    }
+    measured: Measured = {}
+    for run in runs:
+        metrics = run.record["metrics"] | convergence(run.curves)
+        measured.setdefault(run.objective, {})[run.seed] = metrics
+    return measured
 
 
 def all_curves(runs: list[Run]) -> pd.DataFrame:

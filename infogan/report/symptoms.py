@@ -29,7 +29,8 @@ def symptoms(
     `grids` are the traversals by the name of their code, one of `codes`; `floor` is the Frechet
     distance of real to other real images.
     """
-    found = unmeasured(metrics)
+    # Those that are no finite numbers are left out of the means.
+    found = [f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)]
     if shows_nothing(metrics, floor):
         distance = metrics["frechet_classifier"]
         found.append(f"the images are nothing like the data: Frechet distance {distance:.1f}")
@@ -38,11 +39,6 @@ def symptoms(
     return found + [
         f"{code} does not change the images" for code in codes if is_constant(grids[code])
     ]
-
-
-def unmeasured(metrics: Metrics) -> list[str]:
-    """Metrics that are no finite numbers, and so are left out of the means."""
-    return [f"{name} is {value}" for name, value in metrics.items() if not math.isfinite(value)]
 
 
 def unbalanced_categories(num_images: Sequence[int]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from infogan.base.dataset import LUMINANCE, DataSet
 from infogan.params import Params
 from infogan.report import tables
-from infogan.report.captions import picture
+from infogan.report.captions import FIGURES, picture
 from infogan.report.document import Block, Table
 from infogan.report.pictures import beside_paper
 from infogan.report.runs import Run, all_metrics
@@ -37,10 +37,8 @@ def document(
     names: list[str],
 ) -> list[Block]:
     """The report: claims, the figures, all metrics, every seed, parameters, what it ran on."""
-    read = [factor.name for factor in (*data_set.factors, LUMINANCE)]
     measured = all_metrics(runs)
     seeds = ("seeds " if len(params.seeds) > 1 else "seed ") + ", ".join(map(str, params.seeds))
-    environment = runs[0].environment
     parts: list[Block] = [
         "# InfoGAN, replicated: the results",
         ABOUT,
@@ -67,49 +65,51 @@ def document(
             "control, a regular GAN.",
             claims,
         ]
-    counts = _counts(runs, params)
-    parts.append("## Figures")
-    drawn = _drawn(runs[0], params)
-    parts += [picture(name, params.seeds, counts[name], drawn) for name in names]
-    parts += ["## All metrics", tables.metrics_table(measured, read)]
-    parts.append(_judge(data_set, judge))
-    parts += ["## Every seed", tables.seeds_table(measured, _seed_metrics(data_set))]
-    shapes = [run for run in runs if "leakage" in run.record]
-    what = "shape of the digit" if data_set.shows_strokes else "factor"
-    if shapes:
+    counts, drawn = _counts(runs, params), _drawn(runs[0], params)
+    present = [name for own in measured.values() for metrics in own.values() for name in metrics]
+    factors = [factor.name for factor in (*data_set.factors, LUMINANCE)]
+    shown = [name for name in _seed_metrics(data_set) if name in present]
+    parts += [
+        "## Figures",
+        *(picture(name, params.seeds, counts[name], drawn) for name in names),
+        "## All metrics",
+        tables.metrics_table(measured, dict.fromkeys(present), factors),
+        _judge(data_set, judge),
+        "## Every seed",
+        tables.seeds_table("Objective", measured, shown),
+    ]
+    if shapes := [run for run in runs if "leakage" in run.record]:
+        what = "shape of the digit" if data_set.shows_strokes else "factor"
         parts += [
             "## What the continuous codes do",
             f"Rank correlation of each code with each {what}, abs(c) <= 1.",
             _leakage_table(shapes, params),
         ]
-    informed = [run for run in runs if "information" in run.record]
-    if informed:
+    if informed := [run for run in runs if "information" in run.record]:
         parts += [
             "## What the categorical codes decide",
             "Share of each factor's entropy that each categorical code gives away, in generated "
             "images.",
             _information_table(informed, params),
         ]
-    parts += [
+    return [
+        *parts,
         "## Parameters",
         "All that can change a result; the repository's `params.yaml` says where each comes from.",
         _parameters_table(params),
         "## Environment of the training",
-        Table(("", "Value"), [(key, str(value)) for key, value in environment.items()]),
+        Table(("", "Value"), [(key, str(value)) for key, value in runs[0].environment.items()]),
     ]
-    return parts
 
 
 def _counts(runs: list[Run], params: Params) -> dict[str, str]:
     """By figure, how many of what it shows."""
     seeds = f"n = {len(params.seeds)} run{'s' * (len(params.seeds) > 1)} of each objective"
+    draws = f"n = {params.traverse.rows} draws of noise and codes a grid"
     counts = {
         "figure_1": seeds,
         "losses": seeds,
-        **{
-            f"figure_{number}": f"n = {params.traverse.rows} draws of noise and codes a grid"
-            for number in range(2, 7)
-        },
+        **{f"figure_{number}": draws for number in FIGURES},
         "film": "n = 1 draw of noise and codes",
         "samples": f"n = {runs[0].grids['samples'][..., 0, 0, 0].size} images each",
     }
@@ -139,38 +139,33 @@ def _parameters_table(params: Params) -> Table:
             sections[key] = value
         else:
             sections["general"][key] = value
+
+    def shown(value: object) -> str:
+        return value if isinstance(value, str) else json.dumps(value)
+
     rows = [
-        (name, ", ".join(f"`{key}: {_shown(value)}`" for key, value in values.items()))
+        (name, ", ".join(f"`{key}: {shown(value)}`" for key, value in values.items()))
         for name, values in sections.items()
     ]
     return Table(("Section", "Values"), rows)
 
 
-def _shown(value: object) -> str:
-    return json.dumps(value) if not isinstance(value, str) else value
-
-
 def _warnings(runs: list[Run], params: Params, floor: float) -> str:
     """One line for each sign, in any run, that its training went wrong."""
-    found = {
-        f"{run.objective}-{run.seed}": symptoms(
-            metrics, run.record.get("contingency"), run.grids, params.codes.names, floor
-        )
-        for run, metrics in zip(runs, all_metrics(runs).values(), strict=True)
-    }
-    return "\n".join(f"- `{name}`: {sign}." for name, signs in found.items() for sign in signs)
+    measured, lines = all_metrics(runs), []
+    for run in runs:
+        metrics, contingency = measured[run.objective][run.seed], run.record.get("contingency")
+        for sign in symptoms(metrics, contingency, run.grids, params.codes.names, floor):
+            lines.append(f"- `{run.objective}-{run.seed}`: {sign}.")
+    return "\n".join(lines)
 
 
 def _judge(data_set: DataSet, judge: dict[str, Any]) -> str:
     """How far the judge of generated images can be trusted."""
     num, floor = judge["num_test"], judge["frechet_floor"]
     if data_set.factors:
-        scores = [judge[f"{factor.name}_r2"] for factor in data_set.factors]
-        known = ", ".join(
-            f"{factor.name} {score:.3f}"
-            for factor, score in zip(data_set.factors, scores, strict=True)
-        )
-        what = f"reads the factors of the {num:,} test images with R2 {known}"
+        scores = ", ".join(f"{f.name} {judge[f'{f.name}_r2']:.3f}" for f in data_set.factors)
+        what = f"reads the factors of the {num:,} test images with R2 {scores}"
     else:
         what = f"is right on {judge['accuracy_test']:.2%} of the {num:,} test images"
     return (

@@ -36,16 +36,11 @@ def test_a_file_is_judged_by_how_it_ends(tmp_path, old, new, kind):
     assert ending(path, DIGITS)[0] == kind
 
 
-def test_another_exception_than_ours_is_a_failure(tmp_path):
+@pytest.mark.parametrize("given", [{"images": None}, {"images": DIGITS, "seconds": 1e-6}])
+def test_another_exception_than_ours_or_computing_for_too_long_is_a_failure(tmp_path, given):
     path = tmp_path / "params.yaml"
     path.write_text(ORIGINAL)
-    assert ending(path, images=None)[0] == "FAILED"
-
-
-def test_computing_for_too_long_is_a_failure(tmp_path):
-    path = tmp_path / "params.yaml"
-    path.write_text(ORIGINAL)
-    assert ending(path, DIGITS, seconds=1e-6)[0] == "FAILED"
+    assert ending(path, **given)[0] == "FAILED"
 
 
 def test_a_refusal_is_one_line_that_names_the_key_or_the_place():

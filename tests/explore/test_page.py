@@ -32,58 +32,52 @@ def trained_networks(table, layout, options) -> tuple[Generator, Discriminator]:
 
 
 def facts_for(layout, table, noise, **changes):
-    _, height, width = TABLES[table].image_shape
-    channels = TABLES[table].image_shape[0]
-    low = -1.0 if table == "svhn" else 0.0
-    categories = [{"label": str(9 - k), "purity": 0.5} for k in range(sum(layout.categorical[:1]))]
     defaults = {
         "title": "A <title> & more",
-        "categories": categories,
+        "categories": [
+            {"label": str(9 - k), "purity": 0.5} for k in range(sum(layout.categorical[:1]))
+        ],
         "roles": {"c3": "rotation"},
         "limit": 2.0,
         "measures_digits": True,
     }
-    return page_facts(layout, (channels, height, width), (low, 1.0), noise, **(defaults | changes))
+    low = -1.0 if table == "svhn" else 0.0
+    return page_facts(layout, TABLES[table].image_shape, (low, 1.0), noise, **(defaults | changes))
 
 
 # The folded layers, computed with NumPy.
 
 
+ACTIVATIONS = {
+    "none": lambda y, slope: y,
+    "relu": lambda y, slope: np.maximum(y, 0),
+    "leaky": lambda y, slope: np.where(y > 0, y, slope * y),
+    "sigmoid": lambda y, slope: 1 / (1 + np.exp(-y)),
+    "tanh": lambda y, slope: np.tanh(y),
+}
+
+
 def apply(operation, x):
-    matrix, bias = operation.matrix, operation.bias
+    """A layer on one image [row, column, channel]; kernels are 4 x 4 with a padding of 1."""
+    matrix, bias, size, stride = operation.matrix, operation.bias, operation.size, operation.stride
     if operation.kind == "dense":
         y = matrix @ x.ravel() + bias
     elif operation.kind == "conv":
-        size, stride = operation.size, operation.stride
-        padded = np.pad(x, ((1, 2), (1, 2), (0, 0)))
         out = size // stride
+        padded = np.pad(x, ((1, 2), (1, 2), (0, 0)))
         y = np.zeros((out, out, len(bias)))
-        for row in range(out):
-            for column in range(out):
-                top, left = row * stride, column * stride
-                patch = padded[top : top + 4, left : left + 4]
-                y[row, column] = matrix @ patch.ravel() + bias
+        for row, column in np.ndindex(out, out):
+            top, left = row * stride, column * stride
+            y[row, column] = matrix @ padded[top : top + 4, left : left + 4].ravel() + bias
     else:
-        size, stride = operation.size, operation.stride
-        x = x.reshape(size, size, -1)
         out = size * stride
-        padded = np.zeros((out + 4, out + 4, len(bias)))
-        for row in range(size):
-            for column in range(size):
-                patch = (matrix @ x[row, column]).reshape(4, 4, -1)
-                top, left = row * stride, column * stride
-                padded[top : top + 4, left : left + 4] += patch
+        x, padded = x.reshape(size, size, -1), np.zeros((out + 4, out + 4, len(bias)))
+        for row, column in np.ndindex(size, size):
+            top, left = row * stride, column * stride
+            patch = (matrix @ x[row, column]).reshape(4, 4, -1)
+            padded[top : top + 4, left : left + 4] += patch
         y = padded[1 : out + 1, 1 : out + 1] + bias
-    match operation.activation:
-        case "relu":
-            return np.maximum(y, 0)
-        case "leaky":
-            return np.where(y > 0, y, operation.slope * y)
-        case "sigmoid":
-            return 1 / (1 + np.exp(-y))
-        case "tanh":
-            return np.tanh(y)
-    return y
+    return ACTIVATIONS[operation.activation](y, operation.slope)
 
 
 @pytest.mark.parametrize("table", ["mnist", "svhn", "faces", "chairs"])
@@ -239,13 +233,7 @@ def test_every_control_changes_the_picture_and_nothing_fails(page, browser, layo
 
 
 @needs_browser
-def test_no_request_leaves_the_page(page, browser):
-    page()
-    assert browser.requested_schemes() <= {"file", "data"}
-
-
-@needs_browser
-def test_keys_choose_a_category_by_its_label_and_shuffle_the_noise(page, browser):
+def test_keys_choose_a_category_by_its_label_shuffle_the_noise_and_move_the_pad(page, browser):
     page()
     # The fixture's labels run from 9 down, so there is no 3 and the key is the number itself.
     press(browser, "body", "3")
@@ -256,11 +244,6 @@ def test_keys_choose_a_category_by_its_label_and_shuffle_the_noise(page, browser
     press(browser, "body", "s")
     assert browser.run("return Array.from(state.noise)") != before
     assert browser.run("return state.sample") == -1
-
-
-@needs_browser
-def test_arrow_keys_and_pointer_move_the_pad(page, browser):
-    page()
     press(browser, "#pad", "ArrowRight")
     press(browser, "#pad", "ArrowDown")
     assert browser.run("return state.continuous") == pytest.approx([0.1, -0.1])
@@ -303,8 +286,12 @@ def test_the_slant_beside_the_picture_is_that_of_the_measurements(page, browser,
 
 
 @needs_browser
-def test_the_picture_is_described_for_screen_readers(page, browser):
+def test_a_page_is_described_for_screen_readers_its_title_is_text_and_no_request_leaves_it(
+    page, browser
+):
     page()
+    assert browser.requested_schemes() <= {"file", "data"}
+    assert browser.run("return document.querySelector('h1').textContent") == "A <title> & more"
     browser.run("adopt({continuous: [0.5, -1]})")
     time.sleep(0.5)
     said = browser.run("return document.getElementById('said').textContent")
@@ -315,9 +302,3 @@ def test_the_picture_is_described_for_screen_readers(page, browser):
         ".filter((e) => !e.getAttribute('aria-label') && !e.textContent).length"
     )
     assert unlabelled == 0
-
-
-@needs_browser
-def test_a_title_is_text_and_not_markup(page, browser):
-    page()
-    assert browser.run("return document.querySelector('h1').textContent") == "A <title> & more"

@@ -1,28 +1,67 @@
+import numpy as np
+import pandas as pd
 import pytest
 
 from infogan.base.errors import InfoGANError
-from infogan.base.files import write_file
-from infogan.report.runs import all_metrics, read_run
-from tests.report.test_text import make_drawable_run
+from infogan.base.files import save_array, write_file
+from infogan.report.runs import Run, all_metrics, mean_curves, read_run
+from tests.report.test_text import make_run
 
 
-@pytest.mark.parametrize("steps", [(1, 2, 2, 3), (1, 2, 4, 3), (1, 2, 3, 1, 2, 3)])
-def test_a_log_that_two_trainings_wrote_is_named_with_its_cure(tmp_path, steps):
-    log = tmp_path / "train" / "gan-4" / "plots" / "metrics" / "generator_loss.tsv"
+def write_log(folder, *steps):
     rows = "".join(f"{step}\t0.5\n" for step in steps)
-    write_file(log, "step\tgenerator_loss\n" + rows)
-    write_file(log.with_name("discriminator_loss.tsv"), "step\tdiscriminator_loss\n1\t0.5\n")
+    write_file(folder / "plots" / "metrics" / "generator_loss.tsv", f"step\tgenerator_loss\n{rows}")
+
+
+def test_a_run_that_is_not_there_is_named(tmp_path):
+    with pytest.raises(InfoGANError, match="run gan-4 is incomplete"):
+        read_run(tmp_path, "gan", 4)
+
+
+@pytest.mark.parametrize("steps", [(1, 2, 2, 3), (1, 2, 4, 3)])
+def test_a_log_that_two_trainings_wrote_is_named_with_its_cure(tmp_path, steps):
+    write_log(tmp_path / "train" / "gan-4", *steps)
     with pytest.raises(InfoGANError) as refused:
         read_run(tmp_path, "gan", 4)
+    log = tmp_path / "train" / "gan-4" / "plots" / "metrics" / "generator_loss.tsv"
     assert str(refused.value) == (
         f"{log}: the log of run gan-4 has steps twice or out of order; run dvc repro --force "
         "--single-item train@gan-4, then dvc repro"
     )
 
 
+def test_a_damaged_film_or_grid_names_the_run_and_the_file(tmp_path):
+    train, grids = tmp_path / "train" / "gan-4", tmp_path / "traverse" / "gan-4"
+    write_log(train, 2)
+    write_file(train / "environment.json", "{}")
+    write_file(tmp_path / "evaluate" / "gan-4" / "measurements.json", "{}")
+    for path in (train / "film.npy", grids / "c1.npy"):
+        save_array(train / "film.npy", np.zeros((2, 3, 2, 1, 28, 28), np.uint8))
+        save_array(grids / "c1.npy", np.zeros((3, 2, 1, 28, 28), np.uint8))
+        assert read_run(tmp_path, "gan", 4).film.shape == (2, 3, 2, 1, 28, 28)
+        contents = bytearray(path.read_bytes())
+        contents[500] ^= 1
+        path.write_bytes(contents)
+        with pytest.raises(InfoGANError, match=rf"run gan-4 .*{path.name}: its checksum is wrong"):
+            read_run(tmp_path, "gan", 4)
+
+
 def test_a_runs_metrics_say_when_its_bound_and_losses_settled():
-    run = make_drawable_run("infogan", 3)
-    [(key, metrics)] = all_metrics([run]).items()
-    assert key == ("infogan", 3)
+    metrics = all_metrics([make_run("infogan", 3), make_run("gan", 3)])["infogan"][3]
     assert metrics["accuracy_matched"] == 0.875
     assert metrics["settling_ratio"] > 0
+
+
+def test_mean_curves_average_over_the_seeds_of_an_objective():
+    runs = []
+    for objective, seed, losses in (
+        ("infogan", 0, (1, 2)),
+        ("infogan", 1, (3, 6)),
+        ("gan", 0, (5, 7)),
+    ):
+        curves = pd.DataFrame({"step": [20, 40], "generator_loss": losses})
+        curves = curves.assign(objective=objective, seed=seed)
+        runs.append(Run(objective, seed, {}, {}, curves, {}, np.zeros((1,) * 6, np.uint8)))
+    curves = mean_curves(runs)
+    assert list(curves.columns) == ["infogan_generator_loss", "gan_generator_loss"]
+    assert curves.loc[40].tolist() == [4.0, 7.0]

@@ -3,12 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from infogan.report.symptoms import (
-    is_constant,
-    symptoms,
-    unbalanced_categories,
-    unmeasured,
-)
+from infogan.report.symptoms import is_constant, symptoms, unbalanced_categories
 
 FLOOR = 0.3
 HEALTHY = {"nmi": 0.9, "frechet_classifier": 2.5, "bound_cont_nats": -0.3}
@@ -22,30 +17,21 @@ def changing_grid(by: int = 255) -> np.ndarray:
 
 
 def test_a_healthy_run_has_no_symptoms():
-    grids = {
-        "c1": changing_grid(),
-        "c2": changing_grid(),
-        "samples": np.zeros_like(changing_grid()),
-    }
+    grids = {"c1": changing_grid(), "c2": changing_grid(), "samples": changing_grid(0)}
     assert symptoms(HEALTHY, [[90, 10], [12, 88]], grids, ["c1", "c2"], FLOOR) == []
+    assert symptoms(HEALTHY, None, grids, ["c1"], FLOOR) == []  # without categories
 
 
 def test_all_signs_of_a_run_are_told():
     grids = {"c1": changing_grid(), "c2": np.zeros_like(changing_grid())}
-    assert symptoms(HEALTHY | {"ari": math.nan}, [[96, 0], [2, 2]], grids, ["c1", "c2"], FLOOR) == [
+    metrics = HEALTHY | {"ari": math.nan, "mig": -math.inf, "frechet_classifier": 58.77}
+    assert symptoms(metrics, [[96, 0], [2, 2]], grids, ["c1", "c2"], FLOOR) == [
         "ari is nan",
+        "mig is -inf",
+        "the images are nothing like the data: Frechet distance 58.8",
         "Q puts 96.0% of the test images into category 0 of c1",
         "c2 does not change the images",
     ]
-
-
-def test_a_layout_without_categories_has_none_to_collapse():
-    assert symptoms(HEALTHY, None, {"c1": changing_grid()}, ["c1"], FLOOR) == []
-
-
-@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
-def test_a_metric_that_is_not_finite_is_named(value):
-    assert unmeasured(HEALTHY | {"slant_share": value}) == [f"slant_share is {value}"]
 
 
 @pytest.mark.parametrize(("largest", "collapses"), [(95, True), (94, False)])
@@ -55,7 +41,7 @@ def test_q_collapses_at_95_percent_of_the_images_in_one_category(largest, collap
     assert (found == [named]) is collapses
 
 
-@pytest.mark.parametrize(("count", "unused"), [(0, True), (9, True), (10, False)])
+@pytest.mark.parametrize(("count", "unused"), [(9, True), (10, False)])
 def test_a_category_is_unused_below_a_tenth_of_an_equal_share(count, unused):
     found = unbalanced_categories([100, count, 190, 110 - count])  # 100 each, if equal
     assert found == (["Q hardly uses 1 of the 4 categories of c1 (1)"] if unused else [])
@@ -67,23 +53,7 @@ def test_many_unused_categories_are_counted_and_some_named():
     ]
 
 
-@pytest.mark.parametrize(("by", "constant"), [(0, True), (2, True), (3, False), (255, False)])
-def test_a_traversal_is_constant_up_to_two_grey_levels(by, constant):
-    assert is_constant(changing_grid(by)) is constant
-
-
-def test_rows_that_differ_from_each_other_alone_are_constant():
-    grid = (
-        np.zeros((3, 4, 1, 5, 6), np.uint8)
-        + np.arange(0, 90, 30, np.uint8)[:, None, None, None, None]
-    )
-    assert is_constant(grid)
-
-
-def test_images_of_noise_are_named_and_those_of_a_poor_run_are_not():
-    def said(distance):
-        return symptoms({"frechet_classifier": distance}, None, {}, [], FLOOR)
-
-    assert said(58.77) == ["the images are nothing like the data: Frechet distance 58.8"]
-    assert said(2.5) == []
-    assert said(math.nan) == ["frechet_classifier is nan"]
+@pytest.mark.parametrize(("by", "constant"), [(2, True), (3, False)])
+def test_a_traversal_is_constant_up_to_two_grey_levels_within_a_row(by, constant):
+    rows = np.arange(0, 90, 30, np.uint8)[:, None, None, None, None]
+    assert is_constant(changing_grid(by) + rows) is constant

@@ -18,16 +18,12 @@ from tests.imports import ROOT
 
 
 @pytest.fixture
-def repository(tmp_path, monkeypatch):
+def repository(tmp_path, command):
     """A repository with one commit, in which this process works."""
-    monkeypatch.chdir(tmp_path)
-    git("init", "-q")
-    for key, value in (("user.name", "A"), ("user.email", "a@example.org")):
-        git("config", key, value)
     for name in ("params.yaml", "README.md", "requirements.lock"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    git("add", "-A")
-    git("commit", "-q", "-m", "State")
+    command("git", "add", "-A")
+    command("git", "commit", "-q", "-m", "State")
     return tmp_path
 
 

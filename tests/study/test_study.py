@@ -6,16 +6,16 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 from PIL import Image
 
+from benchmarks.harness import changed
 from infogan.base.errors import InfoGANError
-from infogan.params import Params, load_params
+from infogan.params import load_params
 from infogan.report.grids import grid_image
 from study.cluster import Store, Study
 from study.experiments import experiments, load_recipes
 from study.git import git, refuse_shallow_clone
-from study.records import Record, is_on_record, load_records
+from study.records import Record, is_on_record, load_records, same_parameters
 from study.report import (
     README_MARKS,
     document,
@@ -31,70 +31,56 @@ from tests.imports import ROOT
 BASE = ROOT / "params.yaml"
 
 
-def write_recipes(folder, text):
-    path = folder / "experiments.yaml"
-    path.write_text(text)
-    return load_recipes(path)
+@pytest.fixture
+def recipes_of(tmp_path):
+    """Reads recipes from a text."""
+
+    def read(text):
+        path = tmp_path / "experiments.yaml"
+        path.write_text(text)
+        return load_recipes(path)
+
+    return read
 
 
-def apply(overrides):
-    """params.yaml with the overrides, as DVC applies them."""
-    values = yaml.safe_load(BASE.read_text())
-    for key, value in overrides.items():
-        *sections, name = key.split(".")
-        section = values
-        for part in sections:
-            section = section[part]
-        assert name in section
-        section[name] = value
-    return Params.model_validate(load_params(BASE).model_dump() | values)
+@pytest.fixture
+def experiment_of(recipes_of):
+    """The one experiment of a recipe `it`, of seed 7."""
+
+    def read(text):
+        (experiment,) = experiments(recipes_of(f"it: {{about: x, seeds: [7], {text}}}"), BASE)
+        return experiment
+
+    return read
 
 
-def test_a_recipe_with_a_preset_becomes_exactly_that_preset(tmp_path):
-    for preset in ("release", "paper"):
-        recipes = write_recipes(
-            tmp_path, f"it: {{about: x, preset: {ROOT}/presets/{preset}.yaml, seeds: [3]}}"
-        )
-        (experiment,) = experiments(recipes, BASE)
-        expected = load_preset(preset).model_copy(update={"seeds": [3], "objectives": ["infogan"]})
-        found = apply(experiment.overrides)
-        assert found.judge.weights == "study/judges/mnist.safetensors"
-        judge = found.judge.model_copy(update={"weights": ""})
-        assert found.model_copy(update={"judge": judge}) == expected
+@pytest.mark.parametrize("preset", ["release", "paper"])
+def test_a_recipe_with_a_preset_becomes_exactly_that_preset(experiment_of, preset):
+    overrides = experiment_of(f"preset: {ROOT}/presets/{preset}.yaml").overrides
+    expected = load_preset(preset).model_copy(update={"seeds": [7], "objectives": ["infogan"]})
+    assert overrides.pop("judge.weights") == "study/judges/mnist.safetensors"
+    assert changed(load_params(BASE), overrides) == expected
 
 
-def test_the_default_changes_nothing_but_seed_and_objective(tmp_path):
-    recipes = write_recipes(tmp_path, "it: {about: x, seeds: [7]}")
-    (experiment,) = experiments(recipes, BASE)
+def test_the_default_changes_nothing_but_seed_and_objective(experiment_of):
+    experiment = experiment_of("")
     judge = "study/judges/mnist.safetensors"
-    changed = {"seeds": [7], "objectives": ["infogan"], "judge.weights": judge}
-    assert experiment.overrides == changed
+    expected = {"seeds": [7], "objectives": ["infogan"], "judge.weights": judge}
+    assert experiment.overrides == expected
     assert experiment.name == "it-7"
     assert {'objectives=["infogan"]', "seeds=[7]"} <= set(experiment.options)
 
 
-def test_a_data_set_without_a_kept_judge_trains_one(tmp_path):
-    recipes = write_recipes(tmp_path, "it: {about: x, set: {dataset: heads}, seeds: [7]}")
-    (experiment,) = experiments(recipes, BASE)
+def test_what_is_set_comes_on_top_and_a_data_set_without_a_kept_judge_trains_one(experiment_of):
+    experiment = experiment_of("set: {codes.noise: 5, lambda_cont: 0.25, dataset: heads}")
+    assert experiment.overrides["codes.noise"] == 5
+    assert experiment.overrides["lambda_cont"] == 0.25
     assert experiment.parameters["judge.weights"] == ""
 
 
-def test_what_is_set_comes_on_top_of_the_preset(tmp_path):
-    recipes = write_recipes(
-        tmp_path,
-        "it: {about: x, set: {codes.noise: 5, lambda_cont: 0.25}, seeds: [0]}",
-    )
-    (experiment,) = experiments(recipes, BASE)
-    assert experiment.overrides["codes.noise"] == 5
-    assert experiment.overrides["lambda_cont"] == 0.25
-
-
-def test_the_first_seed_of_every_recipe_comes_before_any_second(tmp_path):
-    recipes = write_recipes(
-        tmp_path,
-        "a: {about: x, seeds: [4, 2]}\nb: {about: y, objective: gan, seeds: [0, 1]}",
-    )
-    names = [experiment.name for experiment in experiments(recipes, BASE)]
+def test_the_first_seed_of_every_recipe_comes_before_any_second(recipes_of):
+    text = "a: {about: x, seeds: [4, 2]}\nb: {about: y, objective: gan, seeds: [0, 1]}"
+    names = [experiment.name for experiment in experiments(recipes_of(text), BASE)]
     assert names == ["a-4", "b-0", "a-2", "b-1"]
 
 
@@ -102,16 +88,15 @@ def test_the_first_seed_of_every_recipe_comes_before_any_second(tmp_path):
     "text",
     ["[]", "a: 3", "a: {about: x}", "a: {about: x, seeds: []}", "a: {about: x, seeds: [0], b: 1}"],
 )
-def test_a_file_that_lists_no_recipes_is_refused_in_one_line(tmp_path, text):
+def test_a_file_that_lists_no_recipes_is_refused_in_one_line(recipes_of, text):
     with pytest.raises(InfoGANError, match="not a list of recipes") as refused:
-        write_recipes(tmp_path, text)
+        recipes_of(text)
     assert "\n" not in str(refused.value)
 
 
-def test_an_unknown_parameter_is_refused_by_name(tmp_path):
-    recipes = write_recipes(tmp_path, "a: {about: x, set: {lamda: 1}, seeds: [0]}")
+def test_an_unknown_parameter_is_refused_by_name(experiment_of):
     with pytest.raises(InfoGANError, match="unknown parameters lamda"):
-        experiments(recipes, BASE)
+        experiment_of("set: {lamda: 1}")
 
 
 def test_the_committed_study_is_well_formed(monkeypatch):
@@ -144,9 +129,8 @@ def make_record(recipe, seed, accuracy, folder=Path(), dataset="mnist"):
 
 
 @pytest.fixture
-def recipes(tmp_path):
-    return write_recipes(
-        tmp_path,
+def recipes(recipes_of):
+    return recipes_of(
         "default: {about: the default, seeds: [0, 1]}\n"
         "other: {about: another, seeds: [0]}\n"
         "small: {about: no noise, part: ablation, seeds: [0]}\n"
@@ -235,16 +219,16 @@ def test_the_readme_gets_a_table_of_the_main_recipes_between_its_marks(recipes):
 
 
 @pytest.mark.parametrize(
-    "text", ["", README_MARKS[0], 2 * "".join(README_MARKS), "".join(reversed(README_MARKS))]
+    "text",
+    ["", README_MARKS[0], README_MARKS[0] + 2 * README_MARKS[1], "".join(reversed(README_MARKS))],
 )
 def test_a_readme_without_the_marks_is_refused(recipes, text):
     with pytest.raises(InfoGANError, match="restore"):
         readme_with_table(text, [make_record("default", 0, 0.98)], recipes)
 
 
-def test_other_experiments_have_claims_and_seeds_of_their_own(tmp_path):
-    recipes = write_recipes(
-        tmp_path,
+def test_other_experiments_have_claims_and_seeds_of_their_own(recipes_of):
+    recipes = recipes_of(
         "default: {about: the default, seeds: [0]}\n"
         "turned: {about: as App. C.4 for azimuth, part: factors, seeds: [0, 1]}",
     )
@@ -253,7 +237,9 @@ def test_other_experiments_have_claims_and_seeds_of_their_own(tmp_path):
     for record, metrics in zip(turned, effects, strict=True):
         record.metrics.clear()
         record.metrics.update(metrics)
-    text = document([make_record("default", 0, 0.9), *turned], recipes, [])
+    records = [make_record("default", 0, 0.9), *turned]
+    assert table(records).loc[("turned", 1), "azimuth_spearman"] == 0.5
+    text = document(records, recipes, [])
     before, _, own = text.partition("## Other experiments: `heads`, in place of Faces")
     own, _, after = own.partition("## Every seed")
     assert "are not the paper's" in own
@@ -280,25 +266,19 @@ def test_every_recipe_but_the_ablations_has_a_picture_of_its_seeds(tmp_path, rec
     ]
 
 
-def test_the_table_of_all_runs_has_a_row_each():
-    frame = table([make_record("default", 0, 0.98), make_record("small", 0, 0.25)])
-    assert frame.loc[("small", 0), "accuracy_matched"] == 0.25
-
-
 def test_tiles_undo_the_grid(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 4, 1, 28, 28), dtype=np.uint8)
     Image.fromarray(grid_image(images)).save(tmp_path / "codes.png")
     assert np.array_equal(tiles(tmp_path / "codes.png", 28), images)
 
 
-def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path):
-    text = "it: {about: x, set: {lambda_information: 0.0}, seeds: [0]}"
-    (experiment,) = experiments(write_recipes(tmp_path, text), BASE)
+def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path, experiment_of):
+    experiment = experiment_of("set: {lambda_information: 0.0}")
     assert not is_on_record(experiment, tmp_path)
-    (tmp_path / "it-0").mkdir()
+    (tmp_path / "it-7").mkdir()
 
     def counts(parameters):
-        (tmp_path / "it-0" / "record.json").write_text(json.dumps({"parameters": parameters}))
+        (tmp_path / "it-7" / "record.json").write_text(json.dumps({"parameters": parameters}))
         return is_on_record(experiment, tmp_path)
 
     own = experiment.parameters
@@ -310,23 +290,12 @@ def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path):
     assert not counts({key: value for key, value in own.items() if key != "num_steps"})
 
 
-def test_a_controls_record_counts_whatever_infogan_alone_reads(tmp_path):
-    text = """
-    control: {about: x, objective: gan, seeds: [0]}
-    method: {about: x, seeds: [0]}
-    """
-    for experiment in experiments(write_recipes(tmp_path, text), BASE):
-        folder = tmp_path / experiment.name
-        folder.mkdir()
-
-        def counts(changes, experiment=experiment, folder=folder):
-            recorded = {"parameters": experiment.parameters | changes}
-            (folder / "record.json").write_text(json.dumps(recorded))
-            return is_on_record(experiment, tmp_path)
-
-        is_control = experiment.objective == "gan"
-        assert counts({"lambda_cont": 7.0, "maps.scale": 0.7}) == is_control
-        assert not counts({"training.generator_lr": 0.7})
+def test_a_controls_record_counts_whatever_infogan_alone_reads(experiment_of):
+    for objective in ("gan", "infogan"):
+        own = experiment_of(f"objective: {objective}").parameters
+        other = own | {"lambda_cont": 7.0, "maps.scale": 0.7}
+        assert same_parameters(other, own) == (objective == "gan")
+        assert not same_parameters(own | {"training.generator_lr": 0.7}, own)
 
 
 def test_a_broken_record_is_named(tmp_path):
@@ -361,10 +330,10 @@ def test_a_shallow_clone_is_refused_before_anything_is_trained(tmp_path):
 # The cluster.
 
 
-def test_earlier_experiments_are_worked_on_first(tmp_path, monkeypatch):
+def test_earlier_experiments_are_worked_on_first(recipes_of, monkeypatch):
     monkeypatch.chdir(ROOT)
     text = "a: {about: x, seeds: [0, 1]}\nb: {about: y, objective: gan, seeds: [0]}"
-    wanted = experiments(write_recipes(tmp_path, text), BASE)
+    wanted = experiments(recipes_of(text), BASE)
     submitted = {}
 
     def submit(function, words, *, key, priority, **more):
