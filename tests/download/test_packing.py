@@ -114,6 +114,8 @@ def test_digits_are_split_once_with_equal_shares_of_every_class(tmp_path):
     counts, shares = np.bincount(digits.target), np.bincount(test.labels)
     assert np.all(abs(shares - counts / 5) < 1)
     np.testing.assert_array_equal(shares + np.bincount(train.labels), counts)
+    first = enlarge_digits(digits.images[:1].astype(np.int64))  # of its class, too
+    np.testing.assert_array_equal(test.images[:1], first)
     packed = [(image.tobytes(), label) for split in (train, test) for image, label in pairs(*split)]
     assert sorted(packed) == sorted(
         (image.tobytes(), label)
