@@ -102,7 +102,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def wait_for_step(out: Path, step: int, is_running=lambda: True) -> None:
     """Until the log shows that many steps."""
     log = out / "plots" / "metrics" / "generator_loss.tsv"
-    give_up = time.monotonic() + 60
+    give_up = time.monotonic() + 300
     while is_running() and time.monotonic() < give_up:
         lines = log.read_text().splitlines() if log.exists() else []
         if any(line.split("\t")[0] == str(step) for line in lines):
