@@ -1,5 +1,6 @@
 """What Git and make do with the project on other people's machines."""
 
+import json
 import os
 import subprocess
 
@@ -33,3 +34,11 @@ def test_an_environment_of_another_python_is_refused_by_name(tmp_path):
     done = subprocess.run(command, capture_output=True, text=True)
     assert done.returncode != 0
     assert f"error: {tmp_path / 'venv'} is of another Python; delete it" in done.stdout
+
+
+def test_a_clone_holds_a_small_explorer_of_the_committed_run():
+    page = (ROOT / "docs/explorer.html").read_text(encoding="utf-8")
+    assert len(page) <= 8_000_000
+    report = json.loads((ROOT / "reports/metrics.json").read_text(encoding="utf-8"))
+    correlation = report["infogan"]["slant_spearman"]
+    assert f"rank correlation {correlation:.2f}" in page
