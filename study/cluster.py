@@ -131,6 +131,7 @@ class Study:
         self.client, self.store, self.python, self.collect = client, store, python, collect
         self.head = git("rev-parse", "HEAD").decode().strip()
         self.folder = git("rev-parse", "--show-prefix").decode().strip()
+        self.waiting: list[tuple[Job, list[Experiment]]] = []
         self.running: dict[Future, tuple[Job, list[Experiment]]] = {}
         self.place: dict[str, int] = {}  # of each experiment in the study's order
         self.failed: list[str] = []
@@ -165,7 +166,8 @@ class Study:
                 name = f"prepare-{group[0].parameters['dataset']}-{digest}"
                 job = replace(self.job, name=name, targets=["judge"], is_last=False)
                 self.begin(replace(job, options=group[0].options), group)
-            while self.running:
+            while self.waiting or self.running:
+                self.submit()
                 self.take(progress)
         except KeyboardInterrupt:
             self.client.cancel(list(self.running))
@@ -180,37 +182,46 @@ class Study:
         return self.failed
 
     def begin(self, job: Job, group: list[Experiment]) -> None:
-        """Submit a step, or go on after it where an earlier run of the study has done it."""
+        """Line a step up, or go on after it where an earlier run of the study has done it."""
         if not job.is_last and self.patch(job.name).exists():
             self.go_on(job, group, self.patch(job.name).read_text(encoding="utf-8"))
         else:
-            self.submit(job, group)
+            self.waiting.append((job, group))
 
     def patch(self, name: str) -> Path:
         """The file of what a step of this commit's study has changed of dvc.lock."""
         return MARKS / self.head / f"{name}.patch"
 
-    def submit(self, job: Job, group: list[Experiment]) -> None:
-        """Hand a step to whichever worker is free; earlier experiments come first."""
+    def submit(self) -> None:
+        """Hand the first steps in the study's order to the workers that are free.
+
+        No more than that, since Dask may begin with the last of what it is given at once.
+        """
+        self.waiting.sort(key=lambda step: self.place[step[1][0].name])
+        while self.waiting and len(self.running) < max(1, sum(self.client.nthreads().values())):
+            job, group = self.waiting.pop(0)
+            job = replace(job, task=f"{job.name}-{uuid.uuid4().hex[:8]}")
+            words = [self.python, "-c", BOOTSTRAP.read_text(encoding="utf-8")]
+            future = self.client.submit(
+                subprocess.run,
+                [*words, self.head, self.folder, json.dumps(asdict(job))],
+                input=self.commit(),
+                capture_output=True,
+                start_new_session=True,  # Ctrl-C reaches it through the scheduler
+                key=job.task,
+                pure=False,
+            )
+            self.running[future] = job, group
+
+    def commit(self) -> Future:
+        """HEAD as a bundle, at the workers."""
         if self.bundle is None or self.bundle.status in ("lost", "cancelled", "error"):
             self.client.wait_for_workers(1)
             # In a folder below it, Git 2.39 makes a file named "-".
             top = Path(git("rev-parse", "--show-toplevel").decode().strip())
             head = git("bundle", "create", "--quiet", "-", "HEAD", folder=top)
             self.bundle = self.client.scatter(head, broadcast=True, hash=False)
-        job = replace(job, task=f"{job.name}-{uuid.uuid4().hex[:8]}")
-        words = [self.python, "-c", BOOTSTRAP.read_text(encoding="utf-8"), self.head, self.folder]
-        future = self.client.submit(
-            subprocess.run,
-            [*words, json.dumps(asdict(job))],
-            input=self.bundle,
-            capture_output=True,
-            start_new_session=True,  # Ctrl-C reaches it through the scheduler
-            key=job.task,
-            pure=False,
-            priority=-self.place[group[0].name],
-        )
-        self.running[future] = job, group
+        return self.bundle
 
     def take(self, progress: Progress) -> None:
         """Wait for steps to end; puts on record, names what failed, and submits what follows."""
@@ -222,7 +233,7 @@ class Study:
             try:
                 done = future.result()
             except CancelledError:  # what it needs was lost with a worker
-                self.submit(job, group)
+                self.waiting.append((job, group))
                 continue
             except Exception as error:  # its worker died again and again
                 self.give_up(job.name, group, " ".join(str(error).split()), progress)
@@ -231,7 +242,7 @@ class Study:
             if done.returncode in (STOPPED, UNFIT):
                 if done.returncode == UNFIT:
                     self.dismiss(future, reason, progress)
-                self.submit(job, group)
+                self.waiting.append((job, group))
             elif done.returncode:
                 self.give_up(job.name, group, reason, progress)
             elif job.is_last:

@@ -19,7 +19,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from distributed import Client, LocalCluster
 
+from study.cluster import Store, Study
+from study.experiments import Recipe, experiments
+from study.progress import Progress
 from tests.imports import ROOT
 from tests.stages.test_stages import TINY, run_stage
 from tests.test_pipeline import commit, copy_repository, environment, make_run
@@ -136,6 +140,18 @@ def test_a_disturbed_studys_weights_are_those_of_a_training_by_hand(here, tmp_pa
     run_stage("train", params, *objective, "--data", tmp_path / "data", "--out", tmp_path / "out")
     weights = (tmp_path / "out" / "weights.safetensors").read_bytes()
     assert hashlib.md5(weights).hexdigest() == here.weights()
+
+
+def test_experiments_begin_in_the_studys_order(here, tmp_path, monkeypatch):
+    monkeypatch.chdir(here.folder)
+    ours = Recipe(about="it", seeds=[2, 0, 1, 3, 4])
+    wanted = experiments({"a": ours, "b": ours}, Path("params.yaml"))
+    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0")
+    with cluster, Client(cluster) as client, Progress(tmp_path, len(wanted)) as progress:
+        # A python that does nothing, well: no results arrive, in the order of the trainings.
+        study = Study(client, Store(""), "true", collect=lambda one: False)
+        failed = study.run(wanted, progress)
+    assert failed == [one.name for one in wanted]
 
 
 @pytest.fixture(scope="module")
