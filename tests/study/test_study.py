@@ -1,7 +1,6 @@
 import json
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -12,7 +11,6 @@ from benchmarks.harness import changed
 from infogan.base.errors import InfoGANError
 from infogan.params import load_params
 from infogan.report.grids import grid_image
-from study.cluster import Store, Study
 from study.experiments import experiments, load_recipes
 from study.git import git, refuse_shallow_clone
 from study.records import Record, is_on_record, load_records, same_parameters
@@ -325,24 +323,3 @@ def test_a_shallow_clone_is_refused_before_anything_is_trained(tmp_path):
     refuse_shallow_clone(whole)
     with pytest.raises(InfoGANError, match=r"run git fetch --unshallow"):
         refuse_shallow_clone(shallow)
-
-
-# The cluster.
-
-
-def test_earlier_experiments_are_worked_on_first(recipes_of, monkeypatch):
-    monkeypatch.chdir(ROOT)
-    text = "a: {about: x, seeds: [0, 1]}\nb: {about: y, objective: gan, seeds: [0]}"
-    wanted = experiments(recipes_of(text), BASE)
-    submitted = {}
-
-    def submit(function, words, *, key, priority, **more):
-        submitted[json.loads(words[-1])["name"]] = priority
-        return key
-
-    client = SimpleNamespace(scheduler=SimpleNamespace(address="here"), submit=submit)
-    study = Study(client, Store(""), "python", collect=lambda one: True)
-    study.bundle = SimpleNamespace(status="finished")
-    study.place = {one.name: place for place, one in enumerate(wanted)}
-    study.go_on(study.job, list(reversed(wanted)), patch="")
-    assert sorted(submitted, key=submitted.get, reverse=True) == ["a-0", "b-0", "a-1"]
