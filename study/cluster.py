@@ -25,7 +25,7 @@ from infogan.base.errors import InfoGANError
 from infogan.base.files import write_file
 from stages.side_by_side import share_cores
 from study.experiments import Experiment
-from study.git import git
+from study.git import bundle, git
 from study.node import LAST_LINES, SECONDS_TO_STOP, STOPPED, TOPIC, UNFIT, Event, Job, environment
 from study.progress import Progress
 
@@ -217,10 +217,7 @@ class Study:
         """HEAD as a bundle, at the workers."""
         if self.bundle is None or self.bundle.status in ("lost", "cancelled", "error"):
             self.client.wait_for_workers(1)
-            # In a folder below it, Git 2.39 makes a file named "-".
-            top = Path(git("rev-parse", "--show-toplevel").decode().strip())
-            head = git("bundle", "create", "--quiet", "-", "HEAD", folder=top)
-            self.bundle = self.client.scatter(head, broadcast=True, hash=False)
+            self.bundle = self.client.scatter(bundle("HEAD"), broadcast=True, hash=False)
         return self.bundle
 
     def take(self, progress: Progress) -> None:

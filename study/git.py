@@ -14,6 +14,13 @@ def git(*arguments: str, folder: Path = Path()) -> bytes:
     return done.stdout
 
 
+def bundle(*revisions: str) -> bytes:
+    """Revisions of the repository that this is in, as a Git bundle."""
+    # In a folder below its top, Git 2.39 makes a file named "-".
+    top = Path(git("rev-parse", "--show-toplevel").decode().strip())
+    return git("bundle", "create", "--quiet", "-", *revisions, folder=top)
+
+
 def refuse_shallow_clone(folder: Path = Path()) -> None:
     """DVC trains an experiment in a shallow clone and then cannot keep it, without a word."""
     if git("rev-parse", "--is-shallow-repository", folder=folder).strip() == b"true":

@@ -24,6 +24,9 @@ from typing import Any, NoReturn
 
 from distributed import Client
 
+from infogan.base.errors import InfoGANError
+from study.git import bundle, git
+
 LOCK = Path("requirements.lock")
 LOG = Path(".dvc/tmp/node.log")
 TOPIC = "study"
@@ -76,6 +79,9 @@ def main() -> None:
     except subprocess.CalledProcessError as error:
         print(_last_lines() or error, file=sys.stderr)
         raise SystemExit(1) from None
+    except InfoGANError as error:  # Git's reason
+        print(error, _last_lines(), sep="\n", file=sys.stderr)
+        raise SystemExit(1) from None
     finally:
         os.chdir("/")
         shutil.rmtree(clone, ignore_errors=True)
@@ -91,7 +97,7 @@ def _unfit(reason: str) -> NoReturn:
 def do(job: Job, worker: int) -> bytes:
     """Run DVC in this clone, push what it made, and return what the next step or the driver needs.
 
-    Raises CalledProcessError where DVC fails.
+    Raises CalledProcessError where DVC fails, InfoGANError where Git does.
     """
     if differing := differences(job.environment, environment()):
         _unfit(f"its environment is not the one of {LOCK}: {'; '.join(differing)}")
@@ -108,10 +114,9 @@ def do(job: Job, worker: int) -> bytes:
             with_deps = ["--with-deps"] if job.targets else []
             told.run([*DVC, "push", *with_deps, *job.targets], worker)
     if not job.is_last:
-        return _git("diff", "HEAD", "--", "dvc.lock")
-    ref = _git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{job.name}")
-    top = _git("rev-parse", "--show-toplevel").decode().strip()
-    return _git("-C", top, "bundle", "create", "--quiet", "-", ref.decode().strip(), "^HEAD")
+        return git("diff", "HEAD", "--", "dvc.lock")
+    ref = git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{job.name}")
+    return bundle(ref.decode().strip(), "^HEAD")
 
 
 def environment() -> dict[str, str | None]:
@@ -229,10 +234,6 @@ def _has_ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
 def _last_lines() -> str:
     lines = LOG.read_text(encoding="utf-8", errors="replace").splitlines() if LOG.exists() else []
     return "\n".join(lines[-LAST_LINES:])
-
-
-def _git(*arguments: str) -> bytes:
-    return subprocess.run(["git", *arguments], check=True, stdout=subprocess.PIPE).stdout
 
 
 if __name__ == "__main__":
