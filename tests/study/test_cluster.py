@@ -17,12 +17,14 @@ from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
+import dask
 import pytest
 import yaml
 from distributed import Client, LocalCluster
 
 from study.cluster import Store, Study
 from study.experiments import Recipe, experiments
+from study.node import Job, set_up
 from study.progress import Progress
 from tests.imports import ROOT
 from tests.stages.test_stages import TINY, run_stage
@@ -152,6 +154,17 @@ def test_experiments_begin_in_the_studys_order(here, tmp_path, monkeypatch):
         study = Study(client, Store(""), "true", collect=lambda one: False)
         failed = study.run(wanted, progress)
     assert failed == [one.name for one in wanted]
+
+
+def test_stages_keep_the_memory_that_they_free(tmp_path, monkeypatch):
+    for_workers = dask.config.get("distributed.nanny.pre-spawn-environ")
+    assert "MALLOC_TRIM_THRESHOLD_" in for_workers
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(os, "environ", dict.fromkeys(for_workers, "1"))
+    Path(".dvc").mkdir()
+    job = Job("tcp://127.0.0.1:1", "store", "", "", cache="", resume="", environment={})
+    set_up(job)
+    assert not [name for name in os.environ if "MALLOC" in name]
 
 
 @pytest.fixture(scope="module")
