@@ -57,7 +57,7 @@ def connected(on: str, jobs: int) -> Iterator[Client]:
             n_workers=jobs,
             threads_per_worker=1,
             memory_limit=0,
-            dashboard_address=None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         )
     finally:

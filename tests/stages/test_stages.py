@@ -17,6 +17,7 @@ import stages.train
 from infogan.base.dataset import SPLITS
 from infogan.base.splits import packed_contents, split_path
 from infogan.datasets import lookup
+from infogan.report.figures import STYLE
 
 TINY = {
     "num_steps": 4,
@@ -57,10 +58,12 @@ WHOLE = {
 
 
 def run_stage(name: str, params: Path, *options: str | Path) -> None:
-    """One stage in this process, as its command line would run it."""
+    """One stage in this process, as its command line would run it, but for smaller pictures."""
     stage = importlib.import_module(f"stages.{name}")
     arguments = ["--params", str(params), *map(str, options)]
-    stage.main(stage.parser().parse_args(arguments))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(STYLE, "figure.dpi", 40)
+        stage.main(stage.parser().parse_args(arguments))
 
 
 def write_params(folder: Path, make_params, changes: dict) -> Path:

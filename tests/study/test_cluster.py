@@ -20,9 +20,8 @@ from pathlib import Path
 import dask
 import pytest
 import yaml
-from distributed import Client, LocalCluster
 
-from study.cluster import Store, Study
+from study.cluster import Store, Study, connected
 from study.experiments import Recipe, experiments
 from study.node import Job, set_up
 from study.progress import Progress
@@ -32,7 +31,7 @@ from tests.test_pipeline import commit, copy_repository, environment, make_run
 
 NUM_STEPS = 600
 RECIPES = """
-ours: {about: it, seeds: [0]}
+ours: {about: a small one, seeds: [0]}
 bad: {about: too few images, set: {training.batch_size: 5000}, seeds: [0]}
 """
 SMALL = {
@@ -41,6 +40,7 @@ SMALL = {
     "num_steps": NUM_STEPS,
     "training.held_out_images": 0,
 }
+RECORD = "reports/study/ours-0/record.json"
 WEIGHTS = "runs/train/infogan-0/weights.safetensors"
 
 
@@ -71,14 +71,16 @@ class Place:
 
     def weights(self) -> str:
         """The digest of the weights on record."""
-        record = json.loads((self.folder / "reports/study/ours-0/record.json").read_text())
+        record = json.loads((self.folder / RECORD).read_text())
         outs = record["lock"]["train@infogan-0"]["outs"]
         return next(out["md5"] for out in outs if out["path"] == WEIGHTS)
 
     def is_training(self) -> bool:
         """Whether a training has logged some steps."""
         log = "runs/train/infogan-0/plots/metrics/generator_loss.tsv"
-        return any(path.read_text().count("\n") > 5 for path in self.scratch.glob(f"*/{log}"))
+        return any(
+            path.read_text().count("\n") > 5 for path in self.scratch.glob(f"*/project/{log}")
+        )
 
     def clones(self) -> list[Path]:
         return list(self.scratch.glob("infogan-study-*"))
@@ -94,9 +96,14 @@ def until(is_so, process: subprocess.Popen[str] | None = None) -> None:
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory, make_params) -> Place:
-    """A repository whose study is one small training, and one that fails."""
-    place = Place(tmp_path_factory.mktemp("here"), tmp_path_factory.mktemp("home"))
-    copy_repository(place.folder, place.run)
+    """A repository whose study is one small training, and one that fails.
+
+    The project is a folder of a larger Git repository.
+    """
+    folder = tmp_path_factory.mktemp("here") / "project"
+    folder.mkdir()
+    place = Place(folder, tmp_path_factory.mktemp("home"))
+    copy_repository(folder, place.run, "..")
     place.run("git", "rm", "-rq", "--ignore-unmatch", "reports/study", "dvc.lock")
     pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
     del pipeline["stages"]["explore"]  # time
@@ -144,12 +151,56 @@ def test_a_disturbed_studys_weights_are_those_of_a_training_by_hand(here, tmp_pa
     assert hashlib.md5(weights).hexdigest() == here.weights()
 
 
+def test_what_is_on_record_is_written_up_and_not_run_again(here):
+    written = here.run("git", "status", "--porcelain", "--untracked-files=all")
+    for name in ("ours-0/record.json", "ours-0/codes.png", "ours-0/curves.csv", "runs.csv"):
+        assert f"reports/study/{name}" in written
+    assert "a small one" in here.run("cat", "reports/study.md")
+    assert "0 experiments to run, 1 on record" in here.run("python", "-m", "study", "run", "ours")
+
+
+def test_an_experiment_whose_objects_are_gone_counts_as_not_done(here):
+    record = here.folder / RECORD
+    before = record.read_bytes()
+    record.unlink()
+    cache = here.folder / ".dvc" / "cache"
+    cache.rename(here.folder / ".dvc" / "away")
+    said = here.run("python", "-m", "study", "collect", "ours", fails=True)
+    assert "ours-0 counts as not done: " in said
+    assert "0 of 1 experiments on record" in said
+    assert said.endswith("no records; run `python -m study run`, then collect\n")
+    (here.folder / ".dvc" / "away").rename(cache)
+    assert "1 of 1 experiments on record" in here.run("python", "-m", "study", "collect", "ours")
+    assert record.read_bytes() == before
+
+
+def test_a_traversal_that_was_changed_in_the_cache_is_no_record(here):
+    record = here.folder / RECORD
+    before = record.read_bytes()
+    record.unlink()
+
+    def flip_a_bit_of_each() -> None:
+        for file in (here.folder / ".dvc" / "cache" / "files").rglob("*"):
+            if file.is_file() and (contents := file.read_bytes()).startswith(b"\x93NUMPY"):
+                file.chmod(0o644)
+                file.write_bytes(contents[:-1] + bytes([contents[-1] ^ 1]))
+
+    flip_a_bit_of_each()
+    said = here.run("python", "-m", "study", "collect", "ours", fails=True)
+    assert said.startswith("error: experiment ours-0: runs/traverse/infogan-0/c1.npy: its checksum")
+    assert not record.exists()
+    flip_a_bit_of_each()
+    record.write_bytes(before)
+
+
 def test_experiments_begin_in_the_studys_order(here, tmp_path, monkeypatch):
     monkeypatch.chdir(here.folder)
     ours = Recipe(about="it", seeds=[2, 0, 1, 3, 4])
     wanted = experiments({"a": ours, "b": ours}, Path("params.yaml"))
-    cluster = LocalCluster(n_workers=1, threads_per_worker=1, dashboard_address=":0")
-    with cluster, Client(cluster) as client, Progress(tmp_path, len(wanted)) as progress:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    with connected("", 1) as client, Progress(tmp_path, len(wanted)) as progress:
+        # The port that Dask takes by itself is left to whoever runs a scheduler here.
+        assert client.scheduler_info()["services"]["dashboard"] != 8787
         # A python that does nothing, well: no results arrive, in the order of the trainings.
         study = Study(client, Store(""), "true", collect=lambda one: False)
         failed = study.run(wanted, progress)
@@ -170,9 +221,12 @@ def test_stages_keep_the_memory_that_they_free(tmp_path, monkeypatch):
 @pytest.fixture(scope="module")
 def away(here, tmp_path_factory) -> Place:
     """A clone of it, which has nothing in its cache."""
-    place = Place(tmp_path_factory.mktemp("away"), tmp_path_factory.mktemp("home"))
-    place.run("git", "clone", "-q", str(here.folder), ".")
-    return place
+    return clone(here, tmp_path_factory.mktemp("away"), tmp_path_factory.mktemp("home"))
+
+
+def clone(place: Place, folder: Path, scratch: Path) -> Place:
+    make_run(folder, scratch)("git", "clone", "-q", str(place.folder.parent), ".")
+    return Place(folder / "project", scratch)
 
 
 @contextmanager
@@ -245,8 +299,8 @@ def test_what_was_pushed_to_a_folder_is_pulled_over_http_into_a_fresh_clone(here
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}"
-        reader = Place(tmp_path / "reader", here.scratch)
-        here.run("git", "clone", "-q", str(here.folder), str(reader.folder))
+        (tmp_path / "reader").mkdir()
+        reader = clone(here, tmp_path / "reader", here.scratch)
         reader.run("dvc", "remote", "add", "-q", "--local", "--default", "read", address)
         reader.run("dvc", "pull", "-q", "--run-cache")
         server.shutdown()
