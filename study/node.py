@@ -114,6 +114,7 @@ def do(job: Job, worker: int) -> bytes:
             with_deps = ["--with-deps"] if job.targets else []
             told.run([*DVC, "push", *with_deps, *job.targets], worker)
     if not job.is_last:
+        git("add", "--intent-to-add", "dvc.lock")  # which HEAD may not have
         return git("diff", "HEAD", "--", "dvc.lock")
     ref = git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{job.name}")
     return bundle(ref.decode().strip(), "^HEAD")

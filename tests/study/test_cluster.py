@@ -280,6 +280,9 @@ def test_a_killed_workers_training_goes_on_at_another_and_all_of_it_arrives(
         said = study.communicate(timeout=600)[0]
     assert study.returncode == 0, said
     assert "goes on after step" in away.log("ours-0")
+    # By the first worker and by the second; the judge by a step of its own.
+    assert away.log("ours-0").count("Running stage 'train@") == 2
+    assert "Running stage 'judge'" not in away.log("ours-0")
     assert away.weights() == here.weights()
     assert away.run("dvc", "exp", "list", "--name-only").split() == ["ours-0"]
     digest = away.weights()
