@@ -20,7 +20,8 @@ import torch
 
 import stages
 from infogan.base.errors import InfoGANError
-from tests.stages.test_stages import TINY, run_stage, write_params
+from infogan.report.figures import STYLE
+from tests.stages.test_stages import DPI, TINY, run_stage, write_params
 
 M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
@@ -69,6 +70,7 @@ def fail(whole, monkeypatch, capsys) -> Callable[[str, Path], str]:
     """Runs a stage that must fail, writing to a place; returns its one line, which names it."""
     monkeypatch.chdir(whole)
     monkeypatch.setenv("DVC_ROOT", str(whole))
+    monkeypatch.setitem(STYLE, "figure.dpi", DPI)
 
     def run(stage: str, out: Path) -> str:
         module = importlib.import_module(f"stages.{stage}")

@@ -50,6 +50,7 @@ LAYOUTS = {
         "codes.continuous": 0,
     },
 }
+DPI = 40  # of the pictures that tests draw
 WHOLE = {
     "num_steps": 5,
     "objectives": ["infogan", "gan", "cgan"],
@@ -62,7 +63,7 @@ def run_stage(name: str, params: Path, *options: str | Path) -> None:
     stage = importlib.import_module(f"stages.{name}")
     arguments = ["--params", str(params), *map(str, options)]
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(STYLE, "figure.dpi", 40)
+        patch.setitem(STYLE, "figure.dpi", DPI)
         stage.main(stage.parser().parse_args(arguments))
 
 
