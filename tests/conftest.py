@@ -10,6 +10,7 @@ import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from infogan.base.cores import usable_cores
 from infogan.method.runtime import Backend
 from infogan.params import Networks, Params, load_params
 
@@ -42,6 +43,11 @@ SMALL = {
     "codes.categorical": [5, 3],
     "codes.continuous": 2,
 }
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores, since some tests wait for servers, locks and processes."""
+    return usable_cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
