@@ -9,12 +9,13 @@ from torch import Tensor, nn
 
 from infogan.base.dataset import Factor
 from infogan.base.images import FactorImages, Split
-from infogan.evaluate import bounds, effects, factor_scores, generated, sorting
+from infogan.evaluate import bounds, distance, effects, factor_scores, generated, sorting
 from infogan.evaluate.measurements import measure_run
 from infogan.evaluate.subject import Subject
 from infogan.judge.judge import untrained_judge
 from infogan.method.networks import TABLES, build_networks
 from tests.evaluate.hand_made import DATA_SET, FirstRow, Reading, subject_of
+from tests.layouts import seeded
 
 NUM_CLASSES, NUM_SAMPLES = 4, 200
 
@@ -101,6 +102,28 @@ def test_the_category_of_a_generated_image_is_scored_on_images_that_fitted_no_ma
     assert drawn == 2 * NUM_SAMPLES
 
 
+@pytest.mark.parametrize(
+    ("shown", "expected"), [([3, 1, 0, 2], 1), ([2, 2, 2, 2], 1 / 4), ([0, 0, 2, 3], 3 / 4)]
+)
+def test_each_class_counts_for_one_of_the_categories_that_show_it(make_subject, shown, expected):
+    def draw(latents: Tensor) -> Tensor:
+        return corners(torch.tensor(shown)[latents[:, -1 - NUM_CLASSES : -1].argmax(1)]) / 255
+
+    subject = make_subject(split(80), split(48), draw=draw)
+    assert generated.measure(subject).metrics["accuracy_generated"] == expected
+
+
+def test_the_frechet_distance_is_that_to_the_first_training_images(make_subject):
+    shape = (2 * NUM_SAMPLES, 1, 28, 28)
+    patterns = torch.randint(256, shape, generator=seeded(7)).to(torch.uint8)
+    train = Split(patterns, torch.zeros(len(patterns), dtype=torch.uint8))
+    for shift, expected in ((0.0, 0), (0.5, 0.25 * 28 * 28)):
+        shown = patterns[:NUM_SAMPLES] / 255 + shift
+        subject = make_subject(train, split(48), draw=lambda latents, shown=shown: shown)
+        found = distance.measure(subject).metrics["frechet_classifier"]
+        assert found == pytest.approx(expected, rel=1e-3, abs=1e-6)
+
+
 def test_the_refitted_bounds_are_those_of_another_q_with_a_std_of_its_own(make_params):
     layout = {"codes.categorical": [NUM_CLASSES], "codes.continuous": 1}
     std = {"codes.continuous_std": "fixed", "networks.width": 0.2}
@@ -139,7 +162,7 @@ def sized(make_params):
     values = torch.linspace(0, 1, 64)[:, None]
     images = torch.zeros(64, 1, 28, 28, dtype=torch.uint8)
     images[:, 0, 0, 0] = (255 * values[:, 0]).round().to(torch.uint8)
-    shuffled = values[torch.randperm(64, generator=torch.Generator().manual_seed(0))]
+    shuffled = values[torch.randperm(64, generator=seeded())]
 
     def light(latents: Tensor) -> Tensor:
         return (1 - latents[:, -1:, None, None]).expand(-1, 1, 28, 28) / 6

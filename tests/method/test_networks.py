@@ -145,16 +145,6 @@ def test_mnist_has_layer_then_norm_then_activation_and_no_norm_beside_the_image(
     assert isinstance(last, nn.Linear)
 
 
-def test_d_and_q_read_the_same_features(options):
-    discriminator = build_networks(TABLES["mnist"], SMALL, options, seed=0)[1].eval()
-    images = torch.rand(7, 1, 28, 28, generator=seeded())
-    features = discriminator.trunk(images)
-    logits, recognition = discriminator(images)
-    assert features.shape == (7, 51)  # 5% of 1024
-    assert torch.equal(discriminator.decide(features), logits)
-    assert torch.equal(discriminator.recognition(features), recognition)
-
-
 def test_a_stride_1_upconv_is_the_adjoint_of_a_stride_1_conv():
     # As in TensorFlow, where SAME pads 1 before and 2 after: <conv(x), y> = <x, upconv(y)>.
     table = replace(
