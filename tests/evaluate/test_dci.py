@@ -4,18 +4,9 @@ import numpy as np
 import pytest
 
 from infogan.evaluate.dci import Importance, code_importance, dci_scores
-from tests.evaluate.representations import (
-    FACTORS,
-    VALUES,
-    mixed_codes,
-    useless_codes,
-)
+from tests.evaluate.representations import FACTORS, VALUES, mixed_codes, useless_codes
 
 FEW = 1600
-
-
-def scores(codes):
-    return dci_scores(code_importance(codes[:FEW], VALUES[:FEW], FACTORS, seed=0))
 
 
 def from_matrix(*rows):
@@ -53,7 +44,7 @@ def test_no_importance_at_all_scores_0():
 
 
 def test_useless_codes_score_near_0():
-    found = scores(useless_codes())
+    found = dci_scores(code_importance(useless_codes()[:FEW], VALUES[:FEW], FACTORS, seed=0))
     assert found["dci_disentanglement"] == pytest.approx(0, abs=0.05)
     assert found["dci_completeness"] == pytest.approx(0, abs=0.05)
     assert -0.2 < found["dci_informativeness"] < 0.02

@@ -151,12 +151,9 @@ def test_the_refitted_bounds_are_those_of_another_q_with_a_std_of_its_own(make_p
 SIZES = replace(DATA_SET, name="sizes", class_names=(), factors=(Factor("size", 0.0, 1.0),))
 
 
-@pytest.fixture
-def sized(make_params):
-    """A subject whose test images are as bright as their factor, and whose training images not.
-
-    G's images are the darker the larger its continuous code, which Q takes to be the brightness.
-    """
+def test_q_reads_the_test_images_and_the_judge_the_factor_that_a_code_moves(make_params):
+    # Test images are as bright as their factor, training images are not, and Q reads brightness.
+    # G's images are the darker the larger its code.
     codes = {"codes.categorical": [], "codes.continuous": 1}
     params = make_params(codes | {"evaluate.num_trajectories": 4})
     values = torch.linspace(0, 1, 64)[:, None]
@@ -169,10 +166,8 @@ def sized(make_params):
 
     q = Reading(lambda images: images[:, 0, 0, :2] * torch.tensor([1, 0]))
     splits = {"train": FactorImages(images, shuffled), "test": FactorImages(images, values)}
-    return subject_of(params, light, FirstRow(1), SIZES, q=q, **splits)
+    sized = subject_of(params, light, FirstRow(1), SIZES, q=q, **splits)
 
-
-def test_q_reads_the_test_images_and_the_judge_the_factor_that_a_code_moves(sized):
     metrics = factor_scores.measure(sized).metrics
     assert metrics["size_code_spearman"] == pytest.approx(1, abs=1e-3)
     found = effects.measure(sized)
