@@ -1,8 +1,14 @@
-"""Code layouts for tests, in one line."""
+"""Code layouts and random streams for tests, in one line."""
 
 from typing import Literal
 
+import torch
+
 from infogan.params import CodeLayout
+
+
+def seeded(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
 
 
 def code_layout(

@@ -29,7 +29,6 @@ V1 = "5:memory:/job\n4:cpu,cpuacct:/job\n"
 @pytest.mark.parametrize(
     ("groups", "files", "expected"),
     [
-        ("", {}, 8),
         (V2, {}, 8),
         (V2, {"job/step/cpu.max": "max 100000\n"}, 8),
         (V2, {"job/step/cpu.max": "300000 100000\n"}, 3),
@@ -61,11 +60,6 @@ def test_without_control_groups_the_affinity_counts(tmp_path, monkeypatch):
 def test_threads_are_those_that_openmp_reads(monkeypatch, text, threads):
     monkeypatch.setenv("OMP_NUM_THREADS", text)
     assert threads_asked() == threads
-
-
-def test_threads_need_not_be_asked_for(monkeypatch):
-    monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    assert threads_asked() is None
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", ",2", "²"])

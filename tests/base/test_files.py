@@ -45,9 +45,6 @@ def test_a_place_that_cannot_be_written_is_named_with_reason_and_cure(tmp_path):
     ("number", "cure"),
     [
         (errno.ENOSPC, "free some space there"),
-        (errno.EDQUOT, "free some of your quota"),
-        (errno.EFBIG, "raise the limit on the size of files"),
-        (errno.EROFS, "make it writable or choose another folder"),
         (errno.EACCES, "make it accessible or choose another folder"),
         (errno.EIO, "check the path, its space and its permissions"),
     ],

@@ -4,10 +4,10 @@ Four factors, the third of them a circle. Representations never have four codes.
 """
 
 import numpy as np
-import torch
 
 from infogan.base.dataset import Factor, rotation
 from infogan.base.factors import sample_factors
+from tests.layouts import seeded
 
 FACTORS = (
     Factor("lean", -0.5, 1.5),
@@ -19,12 +19,7 @@ TURN = 2
 NUM_IMAGES = 4000
 
 
-def drawn_values(seed=0):
-    rng = torch.Generator().manual_seed(seed)
-    return sample_factors(FACTORS, NUM_IMAGES, rng).numpy()
-
-
-VALUES = drawn_values()
+VALUES = sample_factors(FACTORS, NUM_IMAGES, seeded()).numpy()
 
 
 def perfect_codes(values=VALUES):

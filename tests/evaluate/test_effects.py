@@ -12,7 +12,6 @@ from infogan.base.randomness import random_stream
 from infogan.datasets import lookup
 from infogan.evaluate.effects import (
     factor_effects,
-    leakage_matrix,
     measure,
     rank_correlations,
     trained_range,
@@ -25,20 +24,21 @@ from infogan.method.traversal import continuous_traversal
 from tests.evaluate.hand_made import FirstRow, subject_of
 from tests.layouts import code_layout
 
-NAMES = ("area", "slant", "width", "height")
-NAMED = [Factor(name, -np.inf, np.inf) for name in NAMES]
-ROLES = ("slant", "width")
+FACTORS = (Factor("slant", -np.inf, np.inf), rotation("turn"), Factor("width", 20.0, 30.0))
+NAMES = [factor.name for factor in FACTORS]
 VALUES = np.linspace(-2, 2, 21)
-NUM_TRAJECTORIES = 6
 
 
-def trajectories(*effects):
-    """Codes [code, trajectory, position, shape], each given as {shape: function of its value}."""
-    measured = np.zeros((len(effects), NUM_TRAJECTORIES, len(VALUES), len(NAMES)))
+def trajectories(*effects, num=6, own=0.0):
+    """Codes [code, trajectory, position, factor], each given as {factor: function of its value}.
+
+    Levels of the trajectories' own are spread by `own`.
+    """
+    levels = np.random.default_rng(0).standard_normal((len(effects), num, 1, len(FACTORS)))
+    measured = np.zeros((len(effects), num, len(VALUES), len(FACTORS))) + own * levels
     for code, effect in enumerate(effects):
-        for shape, function in effect.items():
-            offsets = np.arange(NUM_TRAJECTORIES)[:, None]
-            measured[code, :, :, NAMES.index(shape)] = offsets + function(VALUES)
+        for factor, function in effect.items():
+            measured[code, :, :, NAMES.index(factor)] += function(VALUES)
     return measured
 
 
@@ -50,21 +50,11 @@ def down(values):
     return -np.exp(values)
 
 
-def twice(assigning, scored):
-    """The effects where roles are assigned on some trajectories and scored on others."""
-    one_stratum = np.zeros(scored.shape[:2], dtype=int)
-    both = np.concatenate([assigning, scored], axis=1)
-    return factor_effects(both, one_stratum, VALUES, NAMED, ROLES)
-
-
-def effects(measured):
-    return twice(measured, measured)
-
-
-def scores(measured):
-    """The signed rank correlations alone."""
-    found = effects(measured).scores
-    return {k: v for k, v in found.items() if k.endswith(("spearman", "extrapolated"))}
+def effects(measured, paired=("slant", "width"), *, assigning=None):
+    """The effects where roles are assigned on some trajectories, else on those that are scored."""
+    both = np.concatenate([measured if assigning is None else assigning, measured], axis=1)
+    one_stratum = np.zeros(measured.shape[:2], dtype=int)
+    return factor_effects(both, one_stratum, VALUES, FACTORS, paired)
 
 
 def test_rank_correlations_are_spearmans_with_ties_and_0_for_a_constant():
@@ -89,11 +79,18 @@ def test_the_trained_range_ends_at_one_in_spite_of_rounding():
     assert trained_range(values).tolist() == [False, True, True, True, False]
 
 
-def test_perfect_codes_take_their_roles_and_score_one_in_either_direction():
-    measured = trajectories({"width": down}, {"slant": up}, {})
-    roles = effects(measured).roles
-    assert roles == {"slant": Role(code=1, sign=1), "width": Role(code=0, sign=-1)}
-    assert list(scores(measured).values()) == pytest.approx([1, 1, 1, 1])
+def test_codes_are_paired_with_the_factors_that_they_move_in_either_direction():
+    moved = {"width": lambda c: -3 * c}, {"slant": lambda c: 0.4 * c}, {}, {"turn": lambda c: c}
+    scores, roles, leakage = effects(trajectories(*moved), NAMES)
+    assert roles == {"width": Role(0, -1), "slant": Role(1, 1), "turn": Role(3, 1)}
+    expected = [[0, 0, -1], [1, 0, 0], [0, 0, 0], [0, 1, 0]]
+    np.testing.assert_allclose(leakage, expected, atol=1e-12)
+    assert scores["slant_spearman"] == scores["width_spearman"] == pytest.approx(1)
+    assert scores["slant_share"] == pytest.approx(1)
+    # From -1 to 1, twice the slope.
+    assert scores["slant_change"] == pytest.approx(0.8)
+    assert scores["width_change"] == pytest.approx(6)
+    assert scores["turn_change"] == pytest.approx(2)
 
 
 def test_roles_are_those_of_the_best_sum_and_not_of_the_first_choice():
@@ -106,29 +103,18 @@ def test_roles_are_those_of_the_best_sum_and_not_of_the_first_choice():
     assert (roles["slant"].code, roles["width"].code) == (1, 0)
 
 
-def test_useless_codes_score_about_zero_on_trajectories_that_did_not_choose_them():
-    rng = np.random.default_rng(0)
-    noise = rng.normal(size=(2, 2, 400, len(VALUES), len(NAMES)))
-    found = twice(*noise).scores.items()
-    scored = {k: v for k, v in found if k.endswith(("spearman", "extrapolated"))}
-    # A Spearman over n positions has variance 1 / (n - 1), here n >= 10, over 400 trajectories.
-    assert scored == pytest.approx(dict.fromkeys(scored, 0), abs=4 / np.sqrt(9 * 400))
-
-
 def test_code_whose_direction_flips_between_trajectories_scores_zero():
     measured = trajectories({"slant": up}, {"width": up})
     measured[0, ::2] *= -1
-    unsigned = effects(measured).scores["slant_spearman_unsigned"]
-    assert unsigned == pytest.approx(1)
-    scored = scores(measured)
-    assert scored["slant_spearman"] == pytest.approx(0)
-    assert scored["width_spearman"] == pytest.approx(1)
+    scores = effects(measured).scores
+    assert scores["slant_spearman_unsigned"] == pytest.approx(1)
+    assert scores["slant_spearman"] == pytest.approx(0)
+    assert scores["width_spearman"] == pytest.approx(1)
 
 
 def test_code_that_points_against_its_assigned_direction_scores_minus_one():
     measured = trajectories({"slant": up}, {"width": up})
-    scored = twice(-measured, measured).scores
-    assert scored["slant_spearman"] == pytest.approx(-1)
+    assert effects(measured, assigning=-measured).scores["slant_spearman"] == pytest.approx(-1)
 
 
 def test_single_code_takes_the_role_it_fits_best_and_the_other_scores_0():
@@ -139,37 +125,28 @@ def test_single_code_takes_the_role_it_fits_best_and_the_other_scores_0():
     assert left == [0] * 5
 
 
-def test_ranges_are_scored_apart_and_roles_ignore_the_extrapolated_one():
+def test_both_sides_of_the_extrapolated_range_are_scored_together_and_have_no_say_in_roles():
     def rises_inside_only(values):
-        return np.where(np.abs(values) <= 1 + 1e-9, values, -5 * values)
+        return np.where(np.abs(values) <= 1 + 1e-9, values, -5 * np.sign(values))
 
-    scored = scores(trajectories({"slant": rises_inside_only}, {"width": up}))
-    assert scored["slant_spearman"] == pytest.approx(1)
-    assert scored["slant_spearman_extrapolated"] == pytest.approx(-1)
-
-
-def test_extrapolated_range_ranks_both_sides_together():
-    # Saturating on either side, the sides still differ: 5 tied ranks against 5 tied ranks.
-    scored = scores(trajectories({"slant": lambda c: np.clip(c, -1, 1)}, {}))
-    # Ranks 3 and 8 against 1..10: covariance 62.5, variances 62.5 and 82.5.
-    assert scored["slant_spearman_extrapolated"] == pytest.approx(62.5 / np.sqrt(62.5 * 82.5))
+    scores = effects(trajectories({"slant": rises_inside_only}, {"width": up})).scores
+    assert scores["slant_spearman"] == pytest.approx(1)
+    # Ranks 8 and 3 of five each against 1..10: covariance -62.5, variances 62.5 and 82.5.
+    expected = -62.5 / np.sqrt(62.5 * 82.5)
+    assert scores["slant_spearman_extrapolated"] == pytest.approx(expected)
 
 
-def test_missing_extrapolated_values_are_refused():
-    inside = trained_range(VALUES)
-    measured = trajectories({"slant": up})[:, :, inside]
-    strata = np.zeros((1, NUM_TRAJECTORIES // 2), dtype=int)
-    with pytest.raises(InfoGANError, match="traverse"):
-        factor_effects(measured, strata, VALUES[inside], NAMED, ROLES)
+def test_a_code_that_goes_round_the_circle_is_followed_through_the_turn():
+    turning = trajectories({}, {"turn": lambda c: math.pi * c}, {}, num=400, own=0.2)
+    turning[..., 1] = np.arctan2(np.sin(turning[..., 1]), np.cos(turning[..., 1]))
+    scores = effects(turning, NAMES).scores
+    assert scores["turn_spearman"] == pytest.approx(1)
+    assert scores["turn_change"] == pytest.approx(2 * math.pi, rel=1e-3)
+    # Levels spread by 0.2 rad blur sine and cosine by 1 - exp(-0.2^2).
+    assert scores["turn_share"] == pytest.approx(math.exp(-0.04), abs=0.03)
 
 
-def test_leakage_matrix_is_signed_and_covers_every_code_and_shape():
-    measured = trajectories({"slant": up, "area": down}, {"width": down}, {})
-    expected = [[-1, 1, 0, 0], [0, 0, -1, 0], [0, 0, 0, 0]]
-    np.testing.assert_allclose(leakage_matrix(measured, VALUES), expected, atol=1e-12)
-
-
-# How far a shape follows.
+# How far a factor follows.
 
 
 def rows_with(effect, level, noise, num=2000, positions=9, seed=0):
@@ -181,11 +158,6 @@ def rows_with(effect, level, noise, num=2000, positions=9, seed=0):
 
 
 ONE_CATEGORY = np.zeros(2000, dtype=int)
-
-
-def test_share_is_one_where_the_position_decides_all_and_zero_where_nothing_varies():
-    assert variance_share(rows_with(2, 0, 0), ONE_CATEGORY) == pytest.approx(1)
-    assert variance_share(rows_with(0, 0, 0), ONE_CATEGORY) == 0
 
 
 def test_share_is_the_sobol_index_by_hand():
@@ -202,15 +174,6 @@ def test_share_of_a_code_without_effect_is_zero_on_average_even_over_few_traject
     assert np.mean(shares) == pytest.approx(0, abs=0.01)
 
 
-def test_share_leaves_out_what_differs_between_categories():
-    rows = rows_with(2, 1, 0.5)
-    categories = np.arange(len(rows)) % 4
-    shifted = rows + 100 * categories[:, None]
-    assert variance_share(shifted, categories) == pytest.approx(
-        variance_share(rows, ONE_CATEGORY), abs=0.02
-    )
-
-
 def test_share_skips_categories_with_one_trajectory():
     rows = np.concatenate([rows_with(2, 1, 0.5)[:200], [[1e6] * 9]])
     categories = np.array([0] * 200 + [1])
@@ -218,68 +181,9 @@ def test_share_skips_categories_with_one_trajectory():
     assert variance_share(rows, categories) == pytest.approx(alone)
 
 
-def test_change_is_that_from_minus_one_to_one_in_the_assigned_direction():
-    # up: c^3 has a least-squares slope over [-1, 1]; a line has its own.
-    measured = trajectories({"slant": lambda c: -0.3 * c}, {"width": lambda c: 2 * c})
-    scored = effects(measured).scores
-    assert scored["slant_change"] == pytest.approx(0.6)
-    assert scored["width_change"] == pytest.approx(4)
-    # Offsets 0..5 between trajectories: variance 3.5 beside 4 * Var(c), of 11 values in [-1, 1].
-    spread = 4 * np.var(np.linspace(-1, 1, 11))
-    assert scored["width_share"] == pytest.approx(spread / (spread + 3.5))
-
-
-# Factors, whose codes are found among several.
-
-FACTORS = (Factor("lean", -0.5, 1.5), rotation("turn"), Factor("size", 20.0, 30.0))
-NINE = np.linspace(-2, 2, 9)
-MANY = 400
-
-
-def factor_trajectories(*effects, own=0.0):
-    """`measured` where code i adds `effects[i]` = {factor: slope} to its trajectory's own level."""
-    shape = (len(effects), MANY, len(NINE), len(FACTORS))
-    levels = np.random.default_rng(0).standard_normal((*shape[:2], 1, len(FACTORS)))
-    measured = np.zeros(shape) + own * levels
-    names = [factor.name for factor in FACTORS]
-    for code, effect in enumerate(effects):
-        for name, slope in effect.items():
-            measured[code, :, :, names.index(name)] += slope * NINE
-    return measured
-
-
-def of_factors(measured):
-    one_stratum = np.zeros((len(measured), measured.shape[1] // 2), dtype=int)
-    return factor_effects(measured, one_stratum, NINE, FACTORS, [f.name for f in FACTORS])
-
-
-def test_codes_are_paired_with_the_factors_that_they_move_in_either_direction():
-    measured = factor_trajectories({"size": -3.0}, {"lean": 0.4}, {}, {"turn": 1.0})
-    scores, roles, leakage = of_factors(measured)
-    assert leakage.shape == (4, 3)
-    assert roles == {"size": Role(0, -1), "lean": Role(1, 1), "turn": Role(3, 1)}
-    assert scores["lean_spearman"] == pytest.approx(1)
-    assert scores["size_spearman"] == pytest.approx(1)
-    assert scores["lean_share"] == pytest.approx(1)
-    # From -1 to 1, twice the slope.
-    assert scores["lean_change"] == pytest.approx(0.8)
-    assert scores["size_change"] == pytest.approx(6)
-    assert scores["turn_change"] == pytest.approx(2)
-
-
-def test_a_code_that_goes_round_the_circle_is_followed_through_the_turn():
-    turning = factor_trajectories({}, {"turn": math.pi}, {}, own=0.2)
-    turning[..., 1] = np.arctan2(np.sin(turning[..., 1]), np.cos(turning[..., 1]))
-    scores = of_factors(turning).scores
-    # Of pi either way, four steps of a quarter turn.
-    assert scores["turn_spearman"] == pytest.approx(1)
-    assert scores["turn_change"] == pytest.approx(2 * math.pi, rel=1e-3)
-    # Levels spread by 0.2 rad blur sine and cosine by 1 - exp(-0.2^2).
-    assert scores["turn_share"] == pytest.approx(math.exp(-0.04), abs=0.03)
-
-
 # Images of strokes, and what a classifier sees in them.
 
+NINE = np.linspace(-2, 2, 9)
 LAYOUT = code_layout(noise=3, categorical=(10,), continuous=2)
 
 

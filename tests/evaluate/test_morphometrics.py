@@ -2,14 +2,10 @@ import math
 
 import numpy as np
 import pytest
-from scipy.ndimage import affine_transform, distance_transform_edt, zoom
-from scipy.stats import spearmanr
-from sklearn.datasets import load_digits
 
 from infogan.evaluate.morphometrics import SHAPES, measure_shapes
 
 SIDE = 28
-MIDDLE = (SIDE - 1) / 2
 
 
 def measure(image):
@@ -29,53 +25,9 @@ def outline(width, height, thickness, **placed):
     return drawn(width, height, **placed) - inner
 
 
-def transform(images, matrix, order=3):
-    """The matrix takes (row, column) of the result to that of the image, about the middle."""
-    middle = np.full(2, MIDDLE)
-    offset = middle - matrix @ middle
-    moved = [affine_transform(image, matrix, offset=offset, order=order) for image in images]
-    return np.clip(moved, 0, 1)
-
-
-def sheared(images, angle):
-    return transform(images, np.array([[1, 0], [math.tan(angle), 1]]))
-
-
-def stretched(images, factor):
-    return transform(images, np.array([[1, 0], [0, 1 / factor]]))
-
-
-def thickened(images, pixels):
-    def thicken(image):
-        mask = zoom(image, 4, order=1) > 0.5
-        # Distances run between pixel centres, and the edge lies half a fine pixel nearer.
-        outside = np.where(mask, 0, distance_transform_edt(~mask) - 0.5)
-        signed = outside - np.where(mask, distance_transform_edt(mask) - 0.5, 0)
-        return (signed < 4 * pixels).reshape(SIDE, 4, SIDE, 4).mean(axis=(1, 3))
-
-    return np.array([thicken(image) for image in images])
-
-
 @pytest.fixture(scope="module")
-def digits():
-    """Ten of each digit, 18 pixels high, with room to lean and to widen."""
-    bunch = load_digits()
-    chosen = np.concatenate([np.flatnonzero(bunch.target == digit)[:10] for digit in range(10)])
-    fine = [np.clip(zoom(bunch.images[index] / 16, 2.25, order=3), 0, 1) for index in chosen]
-    return np.pad(fine, ((0, 0), (5, 5), (5, 5)))
-
-
-def along(images, change, amounts):
-    """Measures [amount, image, shape]."""
-    return np.stack([measure_shapes(change(images, a).astype(np.float32)) for a in amounts])
-
-
-def mean_spearman(measured, amounts):
-    return np.mean([spearmanr(amounts, column).statistic for column in measured.T])
-
-
-def column(measured, name):
-    return measured[:, :, SHAPES.index(name)]
+def digits(digit_images):
+    return digit_images[:100, 0].numpy() / np.float32(255)
 
 
 def test_upright_bar_has_its_own_size_and_no_slant():
@@ -99,9 +51,8 @@ def test_outline_is_as_wide_and_high_as_the_path_of_the_pen():
         assert box.length == pytest.approx(path, rel=0.05)
 
 
-@pytest.mark.parametrize("angle", [-0.4, -0.15, 0.25, 0.4])
+@pytest.mark.parametrize("angle", [-0.4, 0.25])
 def test_shear_changes_nothing_but_the_slant_of_an_outline(angle):
-    assert measure(drawn(4, 18, angle=angle)).slant == pytest.approx(angle, abs=0.01)
     upright, leaning = measure(outline(10, 18, 3)), measure(outline(10, 18, 3, angle=angle))
     assert leaning.slant == pytest.approx(angle, abs=0.01)
     # The upright edges lie on the pixel grid and the leaning ones are grey: a tenth of a stroke.
@@ -149,37 +100,3 @@ def test_table_has_a_row_per_image_that_does_not_depend_on_the_batch(digits):
     assert len(whole) == 7
     assert measure_shapes(digits[:7], batch_size=3).equals(whole)
     assert measure_shapes(digits[:0]).shape == (0, len(SHAPES))
-
-
-def test_shearing_digits_moves_their_slant_by_the_angle_and_little_else(digits):
-    angles = np.linspace(-0.4, 0.4, 9)
-    measured = along(digits, sheared, angles)
-    assert mean_spearman(column(measured, "slant"), angles) == pytest.approx(1, abs=0.01)
-    change = (measured[-1] - measured[0]).mean(axis=0)
-    assert change[SHAPES.index("slant")] == pytest.approx(0.8, abs=0.08)
-    assert change[SHAPES.index("thickness")] == pytest.approx(0, abs=0.1)
-    assert change[SHAPES.index("width")] == pytest.approx(0, abs=0.2)
-    assert change[SHAPES.index("height")] == pytest.approx(0, abs=0.2)
-    assert mean_spearman(column(measured, "width"), angles) == pytest.approx(0, abs=0.25)
-
-
-def test_stretching_digits_widens_them_in_proportion_and_leaves_their_height(digits):
-    factors = np.linspace(0.8, 1.25, 9)
-    measured = along(digits, stretched, factors)
-    assert mean_spearman(column(measured, "width"), factors) == pytest.approx(1, abs=0.05)
-    # The path is spanned less one thickness, so it is the box that keeps the proportion.
-    box_widths = (column(measured, "width") + column(measured, "thickness")).mean(axis=1)
-    assert box_widths[-1] / box_widths[0] == pytest.approx(1.25 / 0.8, abs=0.05)
-    box_heights = (column(measured, "height") + column(measured, "thickness")).mean(axis=1)
-    assert box_heights[-1] == pytest.approx(box_heights[0], rel=0.01)
-
-
-def test_a_bolder_pen_thickens_digits_and_does_not_widen_them(digits):
-    pixels = np.linspace(-0.5, 0.75, 6)
-    measured = along(digits, thickened, pixels)
-    assert mean_spearman(column(measured, "thickness"), pixels) == pytest.approx(1, abs=0.02)
-    change = (measured[-1] - measured[0]).mean(axis=0)
-    # An edge that moves by p on either side makes the stroke 2p thicker.
-    assert change[SHAPES.index("thickness")] == pytest.approx(2 * 1.25, abs=0.5)
-    assert change[SHAPES.index("width")] == pytest.approx(0, abs=0.5)
-    assert change[SHAPES.index("slant")] == pytest.approx(0, abs=0.02)

@@ -15,7 +15,6 @@ from infogan.judge.judge import untrained_judge
     [
         ("mnist", list(SHAPES), ["slant", "width"]),
         ("svhn", ["luminance"], ["luminance"]),
-        ("fashion_mnist", ["luminance"], ["luminance"]),
         ("seats", ["rotation", "width"], ["rotation", "width"]),
     ],
 )

@@ -7,21 +7,20 @@ from torch import nn
 
 from infogan.method.networks import TABLES, build_networks
 from infogan.method.optimisation import MasterWeights
-from tests.layouts import code_layout
+from tests.layouts import code_layout, seeded
 
 LAYOUT = code_layout(noise=6, categorical=(5, 3), continuous=2)
-PRECISIONS = [torch.float32, torch.bfloat16]
 ADAM = partial(torch.optim.Adam, lr=0.01, betas=(0.5, 0.999), fused=True)
 BY_LAYER = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
-every_precision = pytest.mark.parametrize("precision", PRECISIONS, ids=str)
+every_precision = pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
 
 
 @pytest.fixture
 def build(options):
-    """A small discriminator, laid out as in training; `width` makes it another network."""
+    """A small discriminator, laid out as in training."""
 
-    def build_discriminator(seed=0, layout=LAYOUT):
-        network = build_networks(TABLES["mnist"], layout, options, seed)[1]
+    def build_discriminator():
+        network = build_networks(TABLES["mnist"], LAYOUT, options, seed=0)[1]
         return network.to(memory_format=torch.channels_last)
 
     return build_discriminator
@@ -29,8 +28,7 @@ def build(options):
 
 def loss_of(network, step=0):
     """Some loss that reaches every weight, another one at each step."""
-    rng = torch.Generator().manual_seed(step)
-    images = torch.rand(7, 1, 28, 28, generator=rng)
+    images = torch.rand(7, 1, 28, 28, generator=seeded(step))
     logits, recognition = network(images.to(network.decision.weight.dtype))
     return (logits.float() - step).square().mean() + recognition.float().cos().mean()
 
@@ -38,12 +36,6 @@ def loss_of(network, step=0):
 def descend(weights, steps):
     for step in steps:
         weights.descend(loss_of(weights.network, step))
-
-
-def as_from_a_file(tensors):
-    """A copy in the order of the axes, whatever the order in memory was."""
-    contiguous = torch.contiguous_format
-    return {name: value.clone(memory_format=contiguous) for name, value in tensors.items()}
 
 
 def same(first, second):
@@ -110,18 +102,6 @@ def test_updates_too_small_for_bfloat16_accumulate_until_they_show():
     assert weights.masters[0].item() == 1 + 6 * 2**-10
 
 
-def test_restored_weights_are_the_masters(build):
-    weights = MasterWeights(build(), torch.bfloat16, ADAM)
-    descend(weights, range(3))
-    masters = [master.clone() for master in weights.masters]
-    buffers = {name: buffer.clone() for name, buffer in weights.network.named_buffers()}
-    weights.restore()
-    for parameter, master in zip(weights.network.parameters(), masters, strict=True):
-        assert parameter.dtype == torch.float32
-        assert torch.equal(parameter, master)
-    assert same(dict(weights.network.named_buffers()), buffers)
-
-
 # Gradients.
 
 
@@ -145,7 +125,7 @@ def test_what_a_loss_does_not_reach_stays_where_it_is(build, precision):
     descend(weights, range(2))  # so that every weight has a momentum
     head = [parameter.clone() for parameter in weights.network.recognition.parameters()]
     trunk = [parameter.clone() for parameter in weights.network.trunk.parameters()]
-    images = torch.rand(7, 1, 28, 28, generator=torch.Generator().manual_seed(0)).to(precision)
+    images = torch.rand(7, 1, 28, 28, generator=seeded()).to(precision)
     weights.descend(weights.network(images)[0].float().sum())
     network = weights.network
     assert all(map(torch.equal, head, network.recognition.parameters()))
@@ -153,23 +133,6 @@ def test_what_a_loss_does_not_reach_stays_where_it_is(build, precision):
 
 
 # The state.
-
-
-@every_precision
-@pytest.mark.parametrize("keep", [copy.deepcopy, as_from_a_file], ids=["in memory", "in a file"])
-@pytest.mark.parametrize("num_steps", [0, 3])
-def test_later_steps_from_a_loaded_state_are_bitwise_the_same(build, precision, keep, num_steps):
-    first = MasterWeights(build(), precision, ADAM, average_decay=0.9)
-    descend(first, range(num_steps))
-    state = keep(first.state())
-    again = MasterWeights(build(seed=1), precision, ADAM, average_decay=0.9)
-    descend(again, [7])
-    again.load_state(state)
-    assert same(again.state(), first.state())
-    for weights in (first, again):
-        descend(weights, range(num_steps, num_steps + 3))
-    assert same(again.state(), first.state())
-    assert same(again.network.state_dict(), first.network.state_dict())
 
 
 @every_precision
@@ -187,13 +150,11 @@ def test_a_loaded_state_is_not_changed_by_later_steps(build, precision):
 @pytest.mark.parametrize(
     ("ours", "theirs"),
     [
-        (nn.Linear(3, 5), nn.Linear(4, 5)),
         (nn.Linear(3, 5), nn.Linear(1, 5)),  # would broadcast
         (nn.Linear(3, 5), nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 2))),
-        (nn.Sequential(nn.Linear(3, 5), nn.Linear(5, 2)), nn.Linear(3, 5)),
         (nn.Sequential(nn.Linear(3, 5), nn.BatchNorm1d(5)), nn.Linear(3, 5)),
     ],
-    ids=["wider", "narrower", "longer", "shorter", "without statistics"],
+    ids=["narrower", "longer", "without statistics"],
 )
 def test_the_state_of_another_network_is_refused(ours, theirs):
     weights, others = (MasterWeights(network, torch.float32, ADAM) for network in (ours, theirs))
@@ -236,10 +197,16 @@ def test_the_average_is_the_moving_average_of_weights_and_statistics(build, prec
 
 
 @every_precision
-def test_a_portrait_without_an_average_is_what_restore_leaves(build, precision):
+def test_without_an_average_a_portrait_and_what_restore_leaves_are_the_masters(build, precision):
     weights = MasterWeights(build(), precision, ADAM)
     descend(weights, range(3))
+    masters = [master.clone() for master in weights.masters]
+    buffers = {name: buffer.clone() for name, buffer in weights.network.named_buffers()}
     portrait = weights.portrait()
     weights.restore()
+    for parameter, master in zip(weights.network.parameters(), masters, strict=True):
+        assert parameter.dtype == torch.float32
+        assert torch.equal(parameter, master)
+    assert same(dict(weights.network.named_buffers()), buffers)
     assert portrait is not weights.network
     assert same(portrait.state_dict(), weights.network.state_dict())
