@@ -68,10 +68,8 @@ def bits(tensor):
 
 def assert_same(first, second):
     assert first.step == second.step
-    assert {name: bits(value) for name, value in first.tensors.items()} == {
-        name: bits(value) for name, value in second.tensors.items()
-    }
-    assert list(first.tensors) == list(second.tensors)
+    contents = ([(name, bits(v)) for name, v in each.tensors.items()] for each in (first, second))
+    assert next(contents) == next(contents)
     # repr, so that -0.0 is not 0.0.
     assert repr(first.log) == repr(second.log)
 
@@ -271,16 +269,6 @@ def leave_unfinished(open_snapshots, seeds, since=1e9):
     for later, snapshots in enumerate(left):
         os.utime(snapshots.folder, (since + later, since + later))
     return left
-
-
-def test_a_finished_training_leaves_nothing(open_snapshots):
-    snapshots = open_snapshots()
-    snapshots.after_step(lambda: STATE)
-    other = open_snapshots({**IDENTITY, "seed": 4})
-    snapshots.discard()
-    assert not snapshots.folder.exists()
-    assert other.folder.exists()
-    assert open_snapshots().load() is None
 
 
 def test_only_the_newest_unfinished_trainings_are_kept(open_snapshots):
