@@ -3,14 +3,16 @@
 import io
 import tarfile
 import zipfile
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from PIL import Image
 from scipy.io import savemat
 
 from infogan.datasets.celeba import CELEBA_ATTRIBUTES
-from tests.toy_data import idx_bytes
+from tests.toy_data import PREFIXES, idx_bytes
 
 NUM = {"train": 60, "test": 60}
 
@@ -22,10 +24,21 @@ def picture_bytes(pixels: np.ndarray, kind: str = "PNG") -> bytes:
     return contents.getvalue()
 
 
+def tar_bytes(files: Iterable[tuple[str, bytes]], kind: Literal["w", "w:gz"] = "w") -> bytes:
+    """A tar of these files, gzipped or not."""
+    contents = io.BytesIO()
+    with tarfile.open(fileobj=contents, mode=kind) as archive:
+        for name, data in files:
+            member = tarfile.TarInfo(name)
+            member.size = len(data)
+            archive.addfile(member, io.BytesIO(data))
+    return contents.getvalue()
+
+
 def write_idx(folder: Path) -> None:
     """MNIST's or Fashion-MNIST's four files, with every class in both splits."""
     rng = np.random.default_rng(0)
-    for split, prefix in (("train", "train"), ("test", "t10k")):
+    for split, prefix in PREFIXES.items():
         images = rng.integers(0, 256, (NUM[split], 28, 28), dtype=np.uint8)
         labels = (np.arange(NUM[split]) % 10).astype(np.uint8)
         (folder / f"{prefix}-images-idx3-ubyte").write_bytes(idx_bytes(images))
@@ -62,15 +75,14 @@ def write_celeba(folder: Path) -> None:
 def write_chairs(folder: Path) -> None:
     """The tar of rendered chairs: ten models, two heights, two sides."""
     rng = np.random.default_rng(0)
-    with tarfile.open(folder / "rendered_chairs.tar", "w") as archive:
-        for model in range(10):
-            for elevation, rotation in ((20, 11), (20, 197), (30, 11), (30, 348)):
-                pixels = rng.integers(0, 256, (60, 60, 3), dtype=np.uint8).repeat(10, 0)
-                data = picture_bytes(pixels.repeat(10, 1))
-                view = f"image_000_p{elevation:03}_t{rotation:03}_r096.png"
-                member = tarfile.TarInfo(f"rendered_chairs/model{model}/renders/{view}")
-                member.size = len(data)
-                archive.addfile(member, io.BytesIO(data))
+    files = {}
+    for model in range(10):
+        for elevation, rotation in ((20, 11), (20, 197), (30, 11), (30, 348)):
+            pixels = rng.integers(0, 256, (60, 60, 3), dtype=np.uint8).repeat(10, 0)
+            data = picture_bytes(pixels.repeat(10, 1))
+            view = f"image_000_p{elevation:03}_t{rotation:03}_r096.png"
+            files[f"rendered_chairs/model{model}/renders/{view}"] = data
+    (folder / "rendered_chairs.tar").write_bytes(tar_bytes(files.items()))
 
 
 def write_faces(folder: Path, num: int = 40) -> None:
@@ -86,10 +98,6 @@ def write_faces(folder: Path, num: int = 40) -> None:
     (folder / "faces.csv").write_text("\n".join(rows) + "\n")
 
 
-def write_nothing(folder: Path) -> None:
-    """The rendered data sets have no raw files."""
-
-
 WRITERS = {
     "mnist": write_idx,
     "fashion_mnist": write_idx,
@@ -97,6 +105,5 @@ WRITERS = {
     "celeba": write_celeba,
     "chairs": write_chairs,
     "faces": write_faces,
-    "heads": write_nothing,
-    "seats": write_nothing,
+    **dict.fromkeys(["heads", "seats"], lambda folder: None),  # which are rendered
 }

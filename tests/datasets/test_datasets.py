@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from safetensors.numpy import load_file, save_file
+from torch import nn
 
 from infogan.base.dataset import SPLITS
 from infogan.base.errors import InfoGANError
@@ -119,11 +120,14 @@ def test_an_unknown_data_set_is_answered_with_the_known_ones():
 def test_an_entry_of_the_registry_names_only_things_that_exist(name):
     data_set = lookup(name)
     assert data_set.reader in READERS
-    assert data_set.networks in TABLES
     assert {source.partition(":")[0] for source in data_set.sources} <= FETCHERS.keys()
     assert set(data_set.split_sizes) in (set(SPLITS), set())
     # How many images there are is open only where a person may bring any.
     assert data_set.split_sizes or None in data_set.files.values()
+    table = TABLES[data_set.networks]
+    assert data_set.image_shape == table.image_shape
+    assert data_set.value_range == {nn.Tanh: (-1, 1), nn.Sigmoid: (0, 1)}[table.output]
+    assert bool(data_set.class_names) != bool(data_set.factors)
     known = data_set.class_names or [factor.name for factor in data_set.factors]
     assert len(set(known)) == len(known) > 0
     assert data_set.name == name

@@ -1,16 +1,13 @@
 """A server on this machine that gives files, or misbehaves in one of several ways."""
 
 import hashlib
-import io
 import json
-import socket
-import struct
-import tarfile
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from tests.miniatures import tar_bytes
 
 
 class BadServer(ThreadingHTTPServer):
@@ -45,25 +42,14 @@ class _Handler(BaseHTTPRequestHandler):
                 self.server.closing.wait(30)
             case _ if contents is None:
                 self._answer(404, b"no such file")
-            case "reset half-way":
-                self._answer(200, contents, sent=len(contents) // 2)
-                self._reset()
             case _:
                 self._answer(200, contents)
 
-    def _answer(self, status: int, contents: bytes, sent: int | None = None) -> None:
+    def _answer(self, status: int, contents: bytes) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(contents)))
         self.end_headers()
-        self.wfile.write(contents[:sent])
-        self.wfile.flush()
-
-    def _reset(self) -> None:
-        """Close with a reset instead of an end, once the client has read what was sent."""
-        time.sleep(0.05)
-        linger = struct.pack("ii", 1, 0)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-        self.connection.close()
+        self.wfile.write(contents)
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -90,15 +76,10 @@ def closed_port() -> str:
 
 def add_npm_package(server: BadServer, name: str, files: dict[str, bytes]) -> None:
     """Serve a package as a registry does: its archive, and the description that names it."""
-    contents = io.BytesIO()
-    with tarfile.open(fileobj=contents, mode="w:gz") as tar:
-        for file, data in files.items():
-            member = tarfile.TarInfo(f"package/{file}")
-            member.size = len(data)
-            tar.addfile(member, io.BytesIO(data))
+    contents = tar_bytes([(f"package/{file}", data) for file, data in files.items()], "w:gz")
     archive = f"{name}-1.0.0.tgz"
-    server.files[archive] = contents.getvalue()
-    digest = hashlib.sha1(contents.getvalue()).hexdigest()
+    server.files[archive] = contents
+    digest = hashlib.sha1(contents).hexdigest()
     dist = {"tarball": server.url + archive, "shasum": digest}
     version = {"name": name, "version": "1.0.0", "dist": dist}
     listing = {"name": name, "dist-tags": {"latest": "1.0.0"}, "versions": {"1.0.0": version}}

@@ -1,5 +1,3 @@
-import gzip
-
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -9,7 +7,7 @@ from infogan.base.errors import InfoGANError
 from infogan.base.packed import load_split
 from infogan.datasets import lookup
 from infogan.download.packing import enlarge_digits, parse_idx, prepare
-from tests.toy_data import TOY, idx_bytes, register, toy_files, toy_from, write_raw
+from tests.toy_data import TOY, register, toy_files, toy_from, write_raw
 
 
 @pytest.fixture(autouse=True)
@@ -36,15 +34,6 @@ def test_packed_files_are_byte_identical_whatever_the_source(tmp_path, monkeypat
     assert packed_bytes(tmp_path / "a") == packed_bytes(tmp_path / "c")
 
 
-@pytest.mark.parametrize("shape", [(2,), (2, 3, 5)])
-def test_an_idx_file_is_read_in_its_shape(tmp_path, shape):
-    array = np.arange(np.prod(shape), dtype=np.uint8).reshape(shape)
-    (tmp_path / "plain").write_bytes(idx_bytes(array))
-    (tmp_path / "zipped.gz").write_bytes(gzip.compress(idx_bytes(array)))
-    np.testing.assert_array_equal(parse_idx(tmp_path / "plain", len(shape)), array)
-    np.testing.assert_array_equal(parse_idx(tmp_path / "zipped.gz", len(shape)), array)
-
-
 @pytest.mark.parametrize(
     ("contents", "complaint"),
     [
@@ -60,23 +49,6 @@ def test_a_file_that_departs_from_the_idx_format_is_refused(tmp_path, contents, 
     path.write_bytes(contents)
     with pytest.raises(InfoGANError, match=f"labels: {complaint}"):
         parse_idx(path, num_axes=1)
-
-
-def test_a_failed_download_writes_nothing(tmp_path):
-    write_raw(tmp_path / "raw")
-    (tmp_path / "raw" / "t10k-labels-idx1-ubyte").unlink()
-    with pytest.raises(InfoGANError, match="t10k-labels-idx1-ubyte"):
-        prepare("toy", tmp_path / "raw", tmp_path / "out")
-    assert not (tmp_path / "out").exists()
-
-
-def test_a_folder_that_cannot_be_written_is_one_clear_error(tmp_path):
-    write_raw(tmp_path / "raw")
-    (tmp_path / "out").write_text("a file where the folder should be")
-    with pytest.raises(
-        InfoGANError, match=r"cannot write .*out/train\.safetensors: Not a directory"
-    ):
-        prepare("toy", tmp_path / "raw", tmp_path / "out")
 
 
 def test_progress_tells_of_every_file(tmp_path):

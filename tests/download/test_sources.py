@@ -11,6 +11,7 @@ import pytest
 from infogan.base.errors import InfoGANError
 from infogan.download import sources
 from infogan.download.sources import SourceError, obtain, open_raw, unpack_tar
+from tests.miniatures import tar_bytes
 from tests.toy_data import TOY, toy_files, toy_from, write_raw
 
 TRAIN_IMAGES = "train-images-idx3-ubyte"
@@ -22,6 +23,10 @@ def silent(message):
 
 def gives_all(package, folder):
     write_raw(folder / "deep" / "inside", zipped=True)
+
+
+def gives_plain(package, folder):
+    write_raw(folder)
 
 
 def gives_one(package, folder):
@@ -46,25 +51,24 @@ def has_no_network(package, folder):
     raise SourceError(f"{package}: name not known")
 
 
-def breaks_off(package, folder):
+def breaks_off(package, folder, error: type[BaseException] = OSError):
     gives_one(package, folder)
     (folder / "train-labels-idx1-ubyte").write_bytes(b"half")
-    raise OSError("connection reset")
+    raise error("connection reset")
 
 
 def is_interrupted(package, folder):
-    gives_one(package, folder)
-    (folder / "train-labels-idx1-ubyte").write_bytes(b"half")
-    raise KeyboardInterrupt
+    breaks_off(package, folder, KeyboardInterrupt)
 
 
-FETCHERS = {
-    function.__name__: function
-    for function in (
-        *(gives_all, gives_one, gives_wrong_bytes, gives_truncated_gzip, gives_nothing),
-        *(has_no_network, breaks_off, is_interrupted),
-    )
-}
+GIVING = (gives_all, gives_plain, gives_one, gives_wrong_bytes, gives_truncated_gzip, gives_nothing)
+FETCHERS = {each.__name__: each for each in (*GIVING, has_no_network, breaks_off, is_interrupted)}
+
+
+def obtained(folder, *names, progress=silent):
+    """Where the toy's files lie, with these sources."""
+    chain = toy_from(*(f"{name}:x" for name in names))
+    return obtain("toy", chain, folder, progress, FETCHERS)
 
 
 def contents_of(paths):
@@ -75,7 +79,7 @@ def contents_of(paths):
 @pytest.mark.parametrize("folder", ["", "toy"])
 def test_files_that_a_person_put_there_are_taken_before_any_source(tmp_path, folder, zipped):
     write_raw(tmp_path / folder, zipped=zipped)
-    paths = obtain("toy", toy_from("is_interrupted:x"), tmp_path, silent, FETCHERS)
+    paths = obtained(tmp_path, "is_interrupted")
     assert {path.parent for path in paths.values()} == {tmp_path / folder}
     assert contents_of(paths) == toy_files()
 
@@ -113,21 +117,21 @@ def put(folder, kind, seed=0):
     (folder / "empty").touch()
     (folder / "loop").symlink_to(folder)
     (folder / "nothing").symlink_to("nothing")
-    (folder / os.fsdecode(b"\xff\n")).write_text("no name that can be shown")
+    (folder / os.fsdecode(b"!\xff\n")).write_text("no name that can be shown")
 
 
 @pytest.mark.parametrize("kind", NAMES)
 def test_a_persons_files_are_found_by_their_bytes_and_left_as_they_are(tmp_path, kind):
     put(tmp_path / "toy", kind)
     before = tree(tmp_path / "toy")
-    paths = obtain("toy", toy_from("is_interrupted:x"), tmp_path, silent, FETCHERS)
+    paths = obtained(tmp_path, "is_interrupted")
     assert contents_of(paths) == toy_files()
     assert tree(tmp_path / "toy") == before
 
 
 def test_an_archives_folders_are_found_in_the_folder_of_all_data_sets_too(tmp_path):
     put(tmp_path, "in a folder of its name")
-    paths = obtain("toy", toy_from("is_interrupted:x"), tmp_path, silent, FETCHERS)
+    paths = obtained(tmp_path, "is_interrupted")
     assert contents_of(paths) == toy_files()
 
 
@@ -138,25 +142,21 @@ def test_what_is_fetched_goes_around_what_a_person_put_in_its_way(tmp_path):
     (tmp_path / "toy" / TRAIN_IMAGES).mkdir()
     (tmp_path / "toy" / "train-labels-idx1-ubyte").unlink()
     (tmp_path / "toy" / "train-labels-idx1-ubyte").symlink_to("nothing")
-    before = {path: path.is_file() and path.read_bytes() for path in (tmp_path / "toy").iterdir()}
-
-    def plain(package, folder):
-        write_raw(folder)
-
+    before = tree(tmp_path / "toy")
     lines = []
-    paths = obtain("toy", toy_from("plain:x"), tmp_path, lines.append, {"plain": plain})
+    paths = obtained(tmp_path, "gives_plain", progress=lines.append)
     assert f"toy: ignored {tmp_path / 'toy' / 't10k'}" in lines[0]
     assert contents_of(paths) == toy_files()
-    assert {path: path.is_file() and path.read_bytes() for path in before} == before
+    assert before.items() <= tree(tmp_path / "toy").items()
     # Nothing is fetched again.
-    assert obtain("toy", TOY, tmp_path, silent, FETCHERS) == paths
+    assert obtained(tmp_path) == paths
 
 
 def test_a_truncated_gzip_beside_a_good_file_does_no_harm(tmp_path):
     write_raw(tmp_path / "toy")
     gives_truncated_gzip("", tmp_path / "toy")
     lines = []
-    assert contents_of(obtain("toy", TOY, tmp_path, lines.append)) == toy_files()
+    assert contents_of(obtained(tmp_path, progress=lines.append)) == toy_files()
     assert not [line for line in lines if "ignored" in line]
 
 
@@ -170,7 +170,10 @@ def test_a_file_without_a_checksum_is_told_by_its_name_in_any_case(tmp_path):
     ):
         obtain("toy", listed, tmp_path, silent, FETCHERS)
     (folder / "TABLE.CSV").write_text("this")
-    assert obtain("toy", listed, tmp_path, silent) == {"Table.csv": folder / "TABLE.CSV"}
+    lines = []
+    paths = obtain("toy", listed, tmp_path, lines.append)
+    assert paths == {"Table.csv": folder / "TABLE.CSV"}
+    assert any("its checksum is not published" in line for line in lines)
 
 
 def test_the_error_names_what_was_seen_and_what_was_expected(tmp_path, monkeypatch):
@@ -180,11 +183,15 @@ def test_the_error_names_what_was_seen_and_what_was_expected(tmp_path, monkeypat
     (tmp_path / "toy" / "train-images.idx3-ubyte").write_bytes(b"")
     monkeypatch.setattr(sources, "_LARGEST", 40)
     with pytest.raises(InfoGANError) as failure:
-        obtain("toy", TOY, tmp_path, silent, FETCHERS)
+        obtained(tmp_path)
     message = str(failure.value)
     assert f"{tmp_path / 'toy' / '000.png'}: 7 bytes with MD5" in message
     assert "more files" in message
-    assert message.count(".png") == 10
+    assert message.count(".png") == 9
+    # Also a name that cannot be shown, or has lines.
+    assert message.encode().isascii()
+    assert "\n" not in message
+    assert r"!\udcff\n: 25 bytes" in message
     assert f"{TRAIN_IMAGES} (MD5 {TOY.files[TRAIN_IMAGES]})" in message
 
 
@@ -197,26 +204,15 @@ def test_large_files_under_other_names_and_all_but_a_few_of_many_are_not_read(
     monkeypatch.setattr(sources, "_MOST_PER_FOLDER", 7)
     lines = []
     with pytest.raises(InfoGANError, match=f"toy: no source gave 1 of its 4 files.*{TRAIN_IMAGES}"):
-        obtain("toy", TOY, tmp_path, lines.append, FETCHERS)
+        obtained(tmp_path, progress=lines.append)
     assert any(
         "train-images.idx3-ubyte: another name than expected, and larger" in line for line in lines
     )
     (tmp_path / "toy" / "train-images.idx3-ubyte").rename(tmp_path / "toy" / TRAIN_IMAGES)
-    assert len(obtain("toy", TOY, tmp_path, silent, FETCHERS)) == 4
+    assert len(obtained(tmp_path)) == 4
     monkeypatch.setattr(sources, "_MOST_PER_FOLDER", 1)
     with pytest.raises(InfoGANError, match="no source gave 3 of its 4 files"):
-        obtain("toy", TOY, tmp_path, silent, FETCHERS)
-
-
-def test_names_in_messages_can_be_shown_and_stay_in_one_line(tmp_path):
-    put(tmp_path / "toy", "dots")
-    (tmp_path / "toy" / "train-images.idx3-ubyte").unlink()
-    with pytest.raises(InfoGANError) as failure:
-        obtain("toy", TOY, tmp_path, silent, FETCHERS)
-    message = str(failure.value)
-    assert message.encode().isascii()
-    assert "\n" not in message
-    assert r"\udcff\n: 25 bytes" in message
+        obtained(tmp_path)
 
 
 def test_what_may_not_be_read_is_named_and_the_rest_taken(tmp_path):
@@ -228,15 +224,14 @@ def test_what_may_not_be_read_is_named_and_the_rest_taken(tmp_path):
     with pytest.raises(
         InfoGANError, match=rf"1 of its 4.*README\.txt: .*denied.*{TRAIN_IMAGES}: .*denied"
     ):
-        obtain("toy", TOY, tmp_path, silent, FETCHERS)
+        obtained(tmp_path)
     (tmp_path / "toy" / TRAIN_IMAGES).chmod(0o700)
-    assert len(obtain("toy", TOY, tmp_path, silent, FETCHERS)) == 4
+    assert len(obtained(tmp_path)) == 4
 
 
 def test_sources_are_tried_in_order_until_all_files_are_there(tmp_path):
-    chain = toy_from("has_no_network:x", "gives_one:x", "gives_all:x", "is_interrupted:x")
-    lines = []
-    paths = obtain("toy", chain, tmp_path, lines.append, FETCHERS)
+    lines, chain = [], ("has_no_network", "gives_one", "gives_all", "is_interrupted")
+    paths = obtained(tmp_path, *chain, progress=lines.append)
     assert contents_of(paths) == toy_files()
     assert lines[:2] == [
         "toy: trying has_no_network:x ...",
@@ -245,23 +240,18 @@ def test_sources_are_tried_in_order_until_all_files_are_there(tmp_path):
     assert paths[TRAIN_IMAGES].name == TRAIN_IMAGES  # from the second source, not the third's .gz
 
 
-def test_without_any_source_the_error_names_every_attempt_and_the_cure(tmp_path):
-    chain = toy_from("has_no_network:pkg", "gives_wrong_bytes:x", "gives_nothing:y")
+def test_of_bad_sources_nothing_is_kept_and_the_error_names_every_attempt_and_the_cure(tmp_path):
+    bad = ("has_no_network", "gives_wrong_bytes", "gives_truncated_gzip", "gives_nothing")
     with pytest.raises(InfoGANError) as failure:
-        obtain("toy", chain, tmp_path, silent, FETCHERS)
+        obtained(tmp_path, *bad)
     message = str(failure.value)
-    assert "has_no_network:pkg: pkg: name not known" in message
+    assert "has_no_network:x: x: name not known" in message
     assert f"gives_wrong_bytes:x: t10k-images-idx3-ubyte: {16 + 4 * 3 * 5} bytes" in message
-    assert f"gives_nothing:y: does not hold {TRAIN_IMAGES}" in message
+    assert "gives_truncated_gzip:x: t10k-images-idx3-ubyte.gz: truncated" in message
+    assert f"gives_nothing:x: does not hold {TRAIN_IMAGES}" in message
     assert f"into {tmp_path / 'toy'}" in message
     assert all(f"{name} (MD5 {md5})" in message for name, md5 in TOY.files.items())
     assert "\n" not in message
-
-
-@pytest.mark.parametrize("source", ["gives_wrong_bytes", "gives_truncated_gzip", "gives_nothing"])
-def test_nothing_of_a_bad_source_is_kept(tmp_path, source):
-    with pytest.raises(InfoGANError, match=f"{source}:x"):
-        obtain("toy", toy_from(f"{source}:x"), tmp_path, silent, FETCHERS)
     assert list((tmp_path / "toy").iterdir()) == []
 
 
@@ -270,14 +260,14 @@ def test_nothing_of_a_bad_source_is_kept(tmp_path, source):
 )
 def test_an_interrupted_download_keeps_whole_files_only(tmp_path, source, ends_in):
     with pytest.raises(ends_in):
-        obtain("toy", toy_from(f"{source}:x"), tmp_path, silent, FETCHERS)
+        obtained(tmp_path, source)
     assert [path.name for path in (tmp_path / "toy").iterdir()] == [TRAIN_IMAGES]
 
 
 def test_a_raw_folder_that_cannot_be_made_is_one_clear_error(tmp_path):
     (tmp_path / "raw").write_text("a file where the folder should be")
     with pytest.raises(InfoGANError, match=r"gives_all:x: .*raw"):
-        obtain("toy", toy_from("gives_all:x"), tmp_path / "raw", silent, FETCHERS)
+        obtained(tmp_path / "raw", "gives_all")
 
 
 def test_an_archive_cannot_write_outside_its_folder(tmp_path):
@@ -300,28 +290,23 @@ def test_an_archive_cannot_write_outside_its_folder(tmp_path):
 
 @pytest.mark.parametrize("kept", [0, 40, -40])
 def test_a_truncated_archive_is_a_failed_source(tmp_path, kept):
-    archive = tmp_path / "package.tgz"
-    with tarfile.open(archive, "w:gz") as tar:
-        member = tarfile.TarInfo("data")
-        member.size = 50_000
-        tar.addfile(member, io.BytesIO(bytes(range(250)) * 200))
-    archive.write_bytes(archive.read_bytes()[:kept])
+    archive, data = tmp_path / "package.tgz", bytes(range(250)) * 200
+    archive.write_bytes(tar_bytes([("data", data)], "w:gz")[:kept])
     with pytest.raises((SourceError, OSError), match=r"."):
         unpack_tar(archive, tmp_path)
 
 
-def test_a_program_that_hangs_is_ended_after_its_time(tmp_path):
-    with pytest.raises(SourceError, match="did not end within 1 seconds"):
-        sources._run(
-            sys.executable, "-c", "import time; time.sleep(60)", folder=tmp_path, seconds=1
-        )
-
-
-def test_a_program_that_is_missing_or_fails_says_so(tmp_path):
-    with pytest.raises(SourceError, match="no-such-program is not installed"):
-        sources._run("no-such-program", folder=tmp_path)
-    with pytest.raises(SourceError, match="not today"):
-        sources._run(sys.executable, "-c", "raise SystemExit('not today')", folder=tmp_path)
+@pytest.mark.parametrize(
+    ("command", "reason"),
+    [
+        ((sys.executable, "-c", "import time; time.sleep(60)"), "did not end within 1 seconds"),
+        (("no-such-program",), "no-such-program is not installed"),
+        ((sys.executable, "-c", "raise SystemExit('not today')"), "not today"),
+    ],
+)
+def test_a_program_that_hangs_is_missing_or_fails_says_so(tmp_path, command, reason):
+    with pytest.raises(SourceError, match=reason):
+        sources._run(*command, folder=tmp_path, seconds=1)
 
 
 STAND_IN = """

@@ -1,14 +1,18 @@
 """The rendered stand-ins: heads in place of Faces, seats in place of Chairs."""
 
 import math
+from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 
 from infogan.datasets import lookup
-from infogan.download.heads import draw_heads, render_heads, sample_identities
-from infogan.download.seats import STYLE, draw_seats, render_seats, sample_styles
+from infogan.download.heads import render_heads, sample_identities
+from infogan.download.packing import READERS
+from infogan.download.seats import STYLE, render_seats, sample_styles
 from tests.rendered import middle_values, seeded
+from tests.toy_data import register
 
 HEADS, SEATS = lookup("heads").factors, lookup("seats").factors
 
@@ -33,17 +37,17 @@ def seats_with(num=6, styles=None, **changed):
     return render_seats(factors, sample_styles(num, seeded()) if styles is None else styles).float()
 
 
-@pytest.mark.parametrize(
-    ("draw", "factors", "size"), [(draw_heads, HEADS, 32), (draw_seats, SEATS, 64)]
-)
-def test_the_seed_decides_images_of_the_asked_number_and_their_factors(draw, factors, size):
-    first, again, other = (draw(5, seeded(seed)) for seed in (0, 0, 1))
-    assert first.images.dtype == torch.uint8
-    assert first.images.shape == (5, 1, size, size)
-    assert first.factors.shape == (5, len(factors))
-    assert torch.equal(first.images, again.images)
-    assert torch.equal(first.factors, again.factors)
-    assert not torch.equal(first.images, other.images)
+@pytest.mark.parametrize("name", ["heads", "seats"])
+def test_a_split_is_always_the_same_and_the_other_is_different(monkeypatch, name):
+    data_set = replace(lookup(name), split_sizes={"train": 6, "test": 6})
+    register(monkeypatch, name, data_set)
+    train, again, test = (READERS[name]({}, split) for split in ("train", "train", "test"))
+    assert [array.dtype for array in train] == [np.uint8, np.float32]
+    assert train[0].shape == (6, *data_set.image_shape)
+    assert train[1].shape == (6, len(data_set.factors))
+    for first, second, other in zip(train, again, test, strict=True):
+        assert np.array_equal(first, second)
+        assert not np.array_equal(first, other)
 
 
 @pytest.mark.parametrize(

@@ -1,61 +1,33 @@
-import sys
-from pathlib import Path
-
 import pytest
-import yaml
 
-from infogan.base.packed import load_images, load_split
-from infogan.datasets import lookup
-from stages import run_stage
+from infogan.base.errors import InfoGANError
+from infogan.base.packed import load_images
 from stages.download import main, parser
+from tests.stages.test_stages import write_params
 from tests.toy_data import TOY, register, write_raw
-
-ROOT = Path(__file__).parents[2]
 
 
 @pytest.fixture
-def params(tmp_path):
-    """Writes a complete params.yaml for a data set."""
-
-    def write(dataset):
-        values = yaml.safe_load((ROOT / "params.yaml").read_text()) | {"dataset": dataset}
-        path = tmp_path / "params.yaml"
-        path.write_text(yaml.safe_dump(values))
-        return str(path)
-
-    return write
-
-
-def test_the_stage_packs_the_data_set_that_the_parameters_name(
-    tmp_path, params, monkeypatch, capsys
-):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    out = tmp_path / "packed"
-    main(parser().parse_args(["--params", params("digits"), "--out", str(out)]))
-    assert all(line.startswith("download: ") for line in capsys.readouterr().out.splitlines())
-    assert load_split(out, lookup("digits"), "train").images.shape == (1_437, 1, 28, 28)
-
-
-def test_the_raw_files_of_the_project_are_used_from_its_temporary_copies(
-    tmp_path, params, monkeypatch
-):
+def path(tmp_path, make_params, monkeypatch):
+    """The path of a params.yaml that names the toy data set."""
     register(monkeypatch, "toy", TOY)
+    return str(write_params(tmp_path, make_params, {"dataset": "toy"}))
+
+
+def test_the_projects_raw_files_of_the_named_data_set_are_packed_in_its_temporary_copies_too(
+    tmp_path, path, monkeypatch, capsys
+):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     write_raw(tmp_path / "data" / "raw" / "toy")
-    main(parser().parse_args(["--params", params("toy"), "--out", str(tmp_path / "packed")]))
+    main(parser().parse_args(["--params", path, "--out", str(tmp_path / "packed")]))
     assert load_images(tmp_path / "packed", TOY, "test").shape == (4, 1, 3, 5)
+    assert all(line.startswith("download: ") for line in capsys.readouterr().out.splitlines())
 
 
-def test_a_data_set_that_cannot_be_had_ends_in_one_line_and_status_1(
-    tmp_path, params, monkeypatch, capsys
+def test_a_data_set_is_looked_for_where_it_is_said_and_nothing_is_written_without_it(
+    tmp_path, path
 ):
-    register(monkeypatch, "toy", TOY)
     raw, out = tmp_path / "raw", tmp_path / "packed"
-    options = ["--params", params("toy"), "--raw", str(raw), "--out", str(out)]
-    monkeypatch.setattr(sys, "argv", ["download", *options])
-    with pytest.raises(SystemExit, match="1"):
-        run_stage(main, parser())
-    error = capsys.readouterr().err
-    assert error.count("\n") == 1
-    assert f"put these files, or a .gz of each, into {raw / 'toy'}" in error
+    with pytest.raises(InfoGANError, match=f"or a .gz of each, into {raw / 'toy'}"):
+        main(parser().parse_args(["--params", path, "--raw", str(raw), "--out", str(out)]))
     assert not out.exists()

@@ -3,7 +3,6 @@
 import errno
 import json
 import os
-import platform
 import random
 import shutil
 import signal
@@ -12,22 +11,15 @@ import sys
 import threading
 import time
 from contextlib import contextmanager
-from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
-import torch
 import yaml
-from safetensors.numpy import save_file
 
-from infogan.base.packed import load_split
-from infogan.base.splits import packed_contents, split_path
-from infogan.datasets import lookup
-from infogan.method import losses
 from infogan.train.identity import DECIDING_PARAMETERS
 from tests.conftest import REPOSITORY
-from tests.stages.test_stages import run_stage, write_params
+from tests.stages.test_stages import contents, run_stage, write_params
 from tests.stages.test_train import Gone
 
 NUM_STEPS = 200
@@ -75,10 +67,10 @@ def arguments(inputs: Path, out: Path, params: Path | None = None) -> list[str]:
     return [str(part) for option in options.items() for part in option]
 
 
-def train_here(inputs: Path, out: Path, params: Path | None = None) -> None:
-    """The stage in this process."""
+def train_here(inputs: Path, out: Path, params: Path | None = None, *others: str) -> None:
+    """The stage in this process, with options that take the place of the usual ones."""
     _, path, *rest = arguments(inputs, out, params)
-    run_stage("train", Path(path), *rest)
+    run_stage("train", Path(path), *rest, *others)
 
 
 @pytest.fixture(scope="module")
@@ -88,15 +80,7 @@ def whole(inputs, tmp_path_factory) -> dict[str, bytes]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(root))
         train_here(inputs, root / "infogan-3")
-    files = contents(root / "infogan-3")
-    assert {"weights.safetensors", "metrics.json", "environment.json"} <= set(files)
-    assert "plots/metrics/generator_loss.tsv" in files
-    return files
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    files = [path for path in folder.rglob("*") if path.is_file()]
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+    return contents(root / "infogan-3")
 
 
 def wait_for_step(out: Path, step: int, is_running=lambda: True) -> None:
@@ -281,9 +265,7 @@ def test_a_training_stopped_at_random_and_killed_goes_on_to_the_same_bytes(
     assert contents(out) == whole
 
 
-def test_after_a_changed_parameter_training_starts_anew_and_names_it(
-    inputs, root, out, make_params, capsys
-):
+def test_after_changes_training_starts_anew_and_names_them(inputs, root, out, make_params, capsys):
     endless = write_params(root, make_params, {**CHANGES, "num_steps": 10**6})
     with signalled_at(out, 20, signal.SIGINT), pytest.raises(SystemExit):
         train_here(inputs, out, endless)
@@ -291,97 +273,19 @@ def test_after_a_changed_parameter_training_starts_anew_and_names_it(
     capsys.readouterr()
 
     changed = {**CHANGES, "num_steps": 4, "training.generator_lr": 0.0007, "traverse.rows": 3}
-    train_here(inputs, out, write_params(root, make_params, changed))
+    objective = json.loads((inputs / "objectives" / "infogan.json").read_text())
+    (root / "labelled.json").write_text(json.dumps(objective | {"labels_given": True}))
+    others = ("--seed", "4", "--objective", str(root / "labelled.json"))
+    before = [signal.getsignal(number) for number in SIGNALS]
+    train_here(inputs, out, write_params(root, make_params, changed), *others)
+    assert [signal.getsignal(number) for number in SIGNALS] == before
+    # The labels are data; the others are the generator's rate and the seed.
     assert (
-        f"train infogan-3  starts anew: {unfinished.name} differs in "
-        "parameters.num_steps, parameters.training.generator_lr\n"
+        f"train infogan-3  starts anew: {unfinished.name} differs in data, objective.labels_given, "
+        "parameters.num_steps and 2 more\n"
     ) in capsys.readouterr().out
     assert (out / "weights.safetensors").exists()
     assert list((root / ".resume").iterdir()) == [unfinished]
-
-
-# What a snapshot is bound to.
-
-
-class Options(dict):
-    """The stage's options, and a folder for those that a test changes."""
-
-    def __init__(self, inputs: Path, root: Path) -> None:
-        paired = iter(arguments(inputs, root / "infogan-3"))
-        super().__init__(zip(paired, paired, strict=True))
-        self.root = root
-        self.change("--params", num_steps=30, runtime={"precision": "bfloat16"})
-        self.change("--objective", labels_given=True)
-
-    def change(self, option: str, **changes: object) -> None:
-        """Change some keys of a file."""
-        values = yaml.safe_load(Path(self[option]).read_text(encoding="utf-8"))
-        for key, value in changes.items():
-            values[key] = values[key] | value if isinstance(value, dict) else value
-        self[option] = str(self.root / f"changed{option}")
-        text = yaml.safe_dump(values) if option == "--params" else json.dumps(values)
-        Path(self[option]).write_text(text, encoding="utf-8")
-
-    def change_data(self, key: str) -> None:
-        """Change one value of the images or labels."""
-        split = load_split(Path(self["--data"]), lookup("digits"), "train")
-        arrays = {name: array.numpy().copy() for name, array in split._asdict().items()}
-        arrays[key][0] ^= 1
-        self["--data"] = str(self.root)
-        path = split_path(self.root, "train")
-        save_file(arrays, path, packed_contents(lookup("digits"), "train", arrays))
-
-    def change_code(self, patch: pytest.MonkeyPatch) -> None:
-        """Change a module of the package."""
-        source = self.root / "losses.py"
-        source.write_text(Path(losses.__file__).read_text(encoding="utf-8") + "# changed\n")
-        patch.setattr(losses, "__file__", str(source))
-
-    def run(self) -> None:
-        """The stage, in this process."""
-        run_stage("train", Path(self.pop("--params")), *chain(*self.items()))
-
-
-CHANGES_OF = {
-    "nothing": lambda options, patch: None,
-    "parameters": lambda options, patch: options.change("--params", num_steps=14),
-    "objective": lambda options, patch: options.change("--objective", lambda_cont=0.3),
-    "seed": lambda options, patch: options.update({"--seed": "4"}),
-    "images": lambda options, patch: options.change_data("images"),
-    "labels": lambda options, patch: options.change_data("labels"),
-    "code": Options.change_code,
-    "library": lambda options, patch: patch.setattr(torch, "__version__", "1.0.0"),
-    "machine": lambda options, patch: patch.setattr(platform, "machine", lambda: "vax"),
-    "precision": lambda options, patch: options.change(
-        "--params", runtime={"precision": "float32"}
-    ),
-}
-
-
-@pytest.fixture(scope="module")
-def unfinished(inputs, tmp_path_factory) -> Path:
-    """Where a training that is given labels left its snapshot."""
-    root = tmp_path_factory.mktemp("unfinished")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("DVC_ROOT", str(root))
-        with signalled_at(root / "infogan-3", 10, signal.SIGINT), pytest.raises(SystemExit):
-            Options(inputs, root).run()
-    return root
-
-
-@pytest.mark.parametrize("changed", CHANGES_OF)
-def test_a_snapshot_is_bound_to_each_part_of_the_training(
-    inputs, unfinished, root, monkeypatch, capsys, changed
-):
-    shutil.copytree(unfinished / ".resume", root / ".resume")
-    options = Options(inputs, root)
-    CHANGES_OF[changed](options, monkeypatch)
-    before = [signal.getsignal(number) for number in SIGNALS]
-    options.run()
-    assert [signal.getsignal(number) for number in SIGNALS] == before
-    said = capsys.readouterr().out
-    assert ("goes on after step" in said) == (changed == "nothing")
-    assert ("starts anew" in said) == (changed != "nothing")
 
 
 def test_a_training_is_bound_to_the_parameters_that_dvc_says_it_depends_on():

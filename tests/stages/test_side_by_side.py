@@ -27,23 +27,12 @@ Path({path!r}).write_text(f"{{begun}} {{time.time()}}")
 """
 
 
-def test_no_more_than_so_many_run_at_once_and_as_many_do(tmp_path):
-    commands = {name: script(TIMED.format(path=str(tmp_path / name))) for name in "abcd"}
-    assert dict(side_by_side(commands, 2)) == dict.fromkeys("abcd", True)
+def test_no_more_than_so_many_run_at_once_and_as_many_do_and_a_failure_stops_no_other(tmp_path):
+    timed = {name: script(TIMED.format(path=str(tmp_path / name))) for name in "abcd"}
+    ended = dict(side_by_side({"bad": script("sys.exit(1)")} | timed, 2))
+    assert ended == {"bad": False} | dict.fromkeys("abcd", True)
     spans = [[float(word) for word in (tmp_path / name).read_text().split()] for name in "abcd"]
     assert max(sum(begun <= moment < end for begun, end in spans) for moment, _ in spans) == 2
-
-
-def test_one_that_fails_stops_no_other():
-    commands = {"bad": script("sys.exit(1)"), "good": script("")}
-    assert dict(side_by_side(commands, 1)) == {"bad": False, "good": True}
-
-
-def test_they_write_to_the_terminal_while_they_run(capfd):
-    commands = {name: script(f"print('under way', {name!r})") for name in "ab"}
-    for name, ended_well in side_by_side(commands, 1):
-        assert ended_well
-        assert capfd.readouterr().out == f"under way {name}\n"
 
 
 @pytest.mark.parametrize(

@@ -1,18 +1,19 @@
 import copy
 import math
+from dataclasses import replace
 from functools import partial
 from itertools import islice, pairwise
 
 import pytest
 import torch
-from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy, gaussian_nll_loss
+from torch.nn.functional import binary_cross_entropy_with_logits
 
 from infogan.base.errors import InfoGANError
 from infogan.base.images import scale
 from infogan.base.randomness import random_stream
 from infogan.method.codes import sample
 from infogan.method.film import film_steps
-from infogan.method.losses import inconsistency, information
+from infogan.method.losses import bounds, inconsistency, information
 from infogan.method.maps import random_map
 from infogan.method.networks import TABLES
 from infogan.method.optimisation import MasterWeights
@@ -23,39 +24,14 @@ from infogan.train.loop import shuffled_batches, train
 from infogan.train.objective import Objective
 from infogan.train.players import Players, make_players
 from infogan.train.snapshot import Interrupted, Snapshots
-from infogan.train.step import Game, real_image_loss, train_step
+from infogan.train.step import Game, train_step
 
 CPU = torch.device("cpu")
 BATCH = 8
-LIMITS = Maps(rotation=0.35, shear=0.5, scale=0.25, shift=0.15, elastic=0.1)
 
 
 def seeded(seed=0):
     return torch.Generator().manual_seed(seed)
-
-
-def objective_of(
-    disc=1.0,
-    cont=1.0,
-    *,
-    information=0.0,
-    consistency=0.0,
-    generator=True,
-    trunk=True,
-    maps=False,
-    labels=False,
-):
-    return Objective(
-        lambda_disc=disc,
-        lambda_cont=cont,
-        lambda_information=information,
-        lambda_consistency=consistency,
-        generator_learns_bound=generator,
-        trunk_learns_bound=trunk,
-        categories_from_maps=maps,
-        maps=LIMITS,
-        labels_given=labels,
-    )
 
 
 def weights(module):
@@ -69,70 +45,58 @@ def same_networks(first, second):
     return all(torch.equal(states[0][key], states[1][key]) for key in states[0])
 
 
-def real_batch():
-    return torch.rand(BATCH, 1, 28, 28, generator=seeded(100))
-
-
-def with_sgd(players, lr):
-    """The same networks under plain gradient descent."""
-    networks = players.generator, players.discriminator
-    sgd = partial(torch.optim.SGD, lr=lr)
-    masters = [MasterWeights(network, torch.float32, sgd) for network in networks]
-    return Players(*networks, *masters)
-
-
 @pytest.fixture
 def run(make_params, backend, digit_images):
-    """Train on real digits; returns G, D and what was logged."""
+    """Train on some real digits; returns G, D, what was logged, and the film."""
 
-    def run_training(name="infogan", changes=None, *, seed=0, backend=backend, snapshots=None):
-        params = make_params(changes)
-        objective, logged = OBJECTIVES[name](params), []
-        networks = train(
-            digit_images[:60],
-            params,
-            objective,
-            seed,
-            backend,
-            lambda step, means: logged.append((step, means)),
-            snapshots,
-            torch.arange(60) % 5 if objective.labels_given else None,
-        )
-        return networks.generator, networks.discriminator, logged, networks.film
+    def run_training(
+        name="infogan", changes=None, *, seed=0, backend=backend, snapshots=None, num_images=60
+    ):
+        params, logged = make_params(changes), []
+        objective = OBJECTIVES[name](params)
+        labels = torch.arange(num_images) % 5 if objective.labels_given else None
+
+        def log(step, means):
+            logged.append((step, means))
+
+        images = digit_images[:num_images]
+        trained = train(images, params, objective, seed, backend, log, snapshots, labels)
+        return trained.generator, trained.discriminator, logged, trained.film
 
     return run_training
 
 
 # One step against the equations, computed apart.
 
-
-def reference_bounds(params, latents, output, mapped_output):
-    """L_I of the categorical and of the continuous codes, from torch's own losses.
-
-    The categories are read off Q's `mapped_output`.
-    """
-    layout = params.codes
-    categorical, column = 0.0, 0
-    for code, size in enumerate(layout.categorical):
-        target = latents[:, layout.categorical_slice(code)].argmax(dim=1)
-        log_q = -cross_entropy(mapped_output[:, column : column + size], target)
-        categorical, column = categorical + log_q + math.log(size), column + size
-    mean, log_std = output[:, column:].chunk(2, dim=1)
-    if not params.codes.learned_std:
-        log_std = torch.zeros_like(log_std)
-    target = latents[:, layout.continuous_slice]
-    log_q = -gaussian_nll_loss(mean, target, (2 * log_std).exp(), full=True, reduction="none")
-    return categorical, (log_q + math.log(2)).sum(dim=1).mean()
+INFOGAN = Objective(
+    lambda_disc=0.7,
+    lambda_cont=0.3,
+    lambda_information=0.0,
+    lambda_consistency=0.0,
+    generator_learns_bound=True,
+    trunk_learns_bound=True,
+    categories_from_maps=False,
+    maps=Maps(rotation=0.35, shear=0.5, scale=0.25, shift=0.15, elastic=0.1),
+    labels_given=False,
+)
+GAN = replace(INFOGAN, generator_learns_bound=False, trunk_learns_bound=False)
+FROM_MAPS = replace(INFOGAN, categories_from_maps=True)
+REAL = {"lambda_information": 0.6, "lambda_consistency": 0.9}
 
 
 def reference_step(generator, discriminator, game, real_images, real_labels, rng, lr):
     """One step of both players by plain gradient descent; returns both losses and both bounds."""
-    params, objective = game.params, game.objective
+    layout, objective = game.layout, game.objective
 
-    def judge(images, labels):
+    def judge(images, labels=None):
         features = discriminator.trunk(images)
-        shown = labels if objective.labels_given else torch.zeros(BATCH, dtype=torch.int64)
-        return discriminator.decision(features)[range(BATCH), shown], features
+        shown = torch.zeros(BATCH, dtype=torch.int64) if labels is None else labels
+        return discriminator.decision(features)[range(BATCH), shown], discriminator.read(features)
+
+    def draw():
+        latents = sample(layout, BATCH, rng)
+        labelled = objective.labels_given
+        return latents, latents[:, layout.categorical_slice(0)].argmax(dim=1) if labelled else None
 
     def weigh(categorical, continuous):
         return objective.lambda_disc * categorical + objective.lambda_cont * continuous
@@ -141,73 +105,83 @@ def reference_step(generator, discriminator, game, real_images, real_labels, rng
         found = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
         return [0.0 if gradient is None else gradient for gradient in found]
 
-    def draw():
-        latents = sample(params.codes, BATCH, rng)
-        return latents, latents[:, params.codes.categorical_slice(0)].argmax(dim=1)
-
     ones, zeros = torch.ones(BATCH), torch.zeros(BATCH)
     latents, category = draw()
     fake_images = generator(latents).detach()
-    adversarial = binary_cross_entropy_with_logits(judge(real_images, real_labels)[0], ones)
-    fake_logits, features = judge(fake_images, category)
+    real_logits, read_off_real = judge(real_images, real_labels)
+    fake_logits, read_off_fake = judge(fake_images, category)
+    adversarial = binary_cross_entropy_with_logits(real_logits, ones)
     adversarial = adversarial + binary_cross_entropy_with_logits(fake_logits, zeros)
-    output = mapped_output = discriminator.recognition(features)
-    if objective.categories_from_maps:
-        mapped_output = discriminator(random_map(fake_images, objective.maps, rng))[1]
-    learned = weigh(*reference_bounds(params, latents, output, mapped_output))
-    bounds = reference_bounds(params, latents, output, output)
+    found = bounds(layout, latents, read_off_fake)
+    learned = found[0]
+    if objective.categories_from_maps and layout.categorical:
+        mapped = random_map(fake_images, objective.maps, rng)
+        learned = bounds(layout, latents, judge(mapped)[1])[0]
+    apart = adversarial
+    if objective.learns_from_real_images and layout.categorical:
+        read_off_mapped = judge(random_map(real_images, objective.maps, rng))[1]
+        for code, mapped_code in zip(read_off_real.logits, read_off_mapped.logits, strict=True):
+            apart = apart + 0.9 * inconsistency(code, mapped_code) - 0.6 * information(code)
 
-    # The trunk and D's head take the adversarial gradient, Q's head the bound's, and the trunk
-    # the bound's as well if the objective says so.
+    # The trunk and D's head take the adversarial gradient, all take that of real images, Q's head
+    # the bound's, and the trunk the bound's as well if the objective says so.
     named = list(discriminator.named_parameters())
     parameters = [parameter for _, parameter in named]
-    from_adversary, from_bound = gradients(adversarial, parameters), gradients(-learned, parameters)
+    from_bound = gradients(-weigh(learned, found[1]), parameters)
+    both = zip(named, gradients(apart, parameters), from_bound, strict=True)
     with torch.no_grad():
-        for (name, parameter), first, second in zip(named, from_adversary, from_bound, strict=True):
+        for (name, parameter), first, second in both:
             takes = objective.trunk_learns_bound or name.startswith("recognition")
             parameter -= lr * (first + second if takes else first)
 
     latents, category = draw()
-    logits, features = judge(generator(latents), category)
+    logits, read = judge(generator(latents), category)
     loss = fooling = binary_cross_entropy_with_logits(logits, ones)
     if objective.generator_learns_bound:
-        output = discriminator.recognition(features)
-        loss = loss - weigh(*reference_bounds(params, latents, output, output))
+        loss = loss - weigh(*bounds(layout, latents, read))
     parameters = list(generator.parameters())
     with torch.no_grad():
         for parameter, gradient in zip(parameters, gradients(loss, parameters), strict=True):
             parameter -= lr * gradient
-    return [value.item() for value in (adversarial, fooling, *bounds)]
+    return [value.item() for value in (adversarial, fooling, *found)]
 
 
 @pytest.mark.parametrize(
-    ("objective", "std"),
+    ("objective", "codes"),
     [
-        (objective_of(0.7, 0.3), "fixed"),
-        (objective_of(0.7, 0.3, trunk=False), "learned"),
-        (objective_of(0.7, 0.3, maps=True), "learned"),
-        (objective_of(0.7, 0.3, maps=True, trunk=False), "fixed"),
-        (objective_of(0.7, 0.3, generator=False, trunk=False), "fixed"),
-        (objective_of(0.7, 0.3, generator=False, trunk=False, labels=True), "fixed"),
+        (INFOGAN, {}),
+        (replace(INFOGAN, trunk_learns_bound=False), {"codes.continuous_std": "learned"}),
+        (FROM_MAPS, {"codes.continuous_std": "learned"}),
+        (replace(INFOGAN, **REAL), {"codes.continuous": 0}),
+        (replace(FROM_MAPS, **REAL, trunk_learns_bound=False), {}),
+        (replace(FROM_MAPS, **REAL), {"codes.categorical": [], "codes.noise_prior": "normal"}),
+        (GAN, {}),
+        (replace(GAN, labels_given=True), {}),
     ],
-    ids=["infogan", "trunk apart", "from maps", "from maps, trunk apart", "gan", "cgan"],
+    ids=["infogan", "trunk apart", "maps", "real", "maps, real", "no categories", "gan", "cgan"],
 )
-def test_a_step_descends_the_papers_losses_and_returns_them(make_params, backend, objective, std):
+def test_a_step_descends_the_papers_losses_and_returns_them(make_params, backend, objective, codes):
     # Fake images that differ clearly, so that batch norm does not magnify rounding.
-    network = {"networks.init_std": 0.3, "networks.norm_eps": 0.01}
-    params = make_params({"codes.continuous_std": std, **network})
-    num_labels = 5 if objective.labels_given else 1
-    before = make_players(TABLES["mnist"], params, 0, backend, num_labels)
-    expected = [copy.deepcopy(network) for network in (before.generator, before.discriminator)]
-    players = with_sgd(copy.deepcopy(before), 0.1)
-    game, labels = Game(params, objective, backend), torch.tensor([3, 3, 3, 1, 4, 1, 1, 0])
-    given = labels if objective.labels_given else None
-    measures = train_step(players, game, real_batch(), seeded(1), given)
-    losses = reference_step(*expected, game, real_batch(), labels, seeded(1), 0.1)
-    names = ("discriminator_loss", "generator_loss", "bound_cat_nats", "bound_cont_nats")
+    params = make_params({"networks.init_std": 0.3, "networks.norm_eps": 0.01, **codes})
+    given = torch.tensor([3, 3, 3, 1, 4, 1, 1, 0]) if objective.labels_given else None
+    before = make_players(TABLES["mnist"], params, 0, backend, 1 if given is None else 5)
+    expected, networks = (copy.deepcopy((before.generator, before.discriminator)) for _ in range(2))
+    sgd = partial(torch.optim.SGD, lr=0.1)
+    players = Players(*networks, *(MasterWeights(each, torch.float32, sgd) for each in networks))
+    game, images = (
+        Game(params, objective, backend),
+        torch.rand(BATCH, 1, 28, 28, generator=seeded()),
+    )
+    rng, expected_rng = seeded(1), seeded(1)
+    measures = train_step(players, game, images, rng, given)
+    losses = reference_step(*expected, game, images, given, expected_rng, 0.1)
+    assert torch.equal(rng.get_state(), expected_rng.get_state())
     assert not any(value.requires_grad for value in measures.values())
+    names = ("discriminator_loss", "generator_loss", "bound_cat_nats", "bound_cont_nats")
+    # The bound of codes that are not there is 0, and not returned.
+    named = {name: loss for name, loss in zip(names, losses, strict=True) if loss}
     found = {name: value.item() for name, value in measures.items()}
-    assert found == pytest.approx(dict(zip(names, losses, strict=True)), abs=1e-5)
+    assert found == pytest.approx(named, abs=1e-5)
     for name, network in zip(("generator", "discriminator"), expected, strict=True):
         assert (weights(network) - weights(getattr(before, name))).abs().max() > 1e-3
         assert torch.allclose(weights(getattr(players, name)), weights(network), atol=2e-6)
@@ -224,67 +198,6 @@ def test_each_player_has_the_papers_adam(make_params, backend):
         assert (group["lr"], tuple(group["betas"])) == (lr, (0.5, 0.999))
 
 
-# What Q learns from real images.
-
-REAL = {"information": 0.6, "consistency": 0.9}
-
-
-def test_the_loss_on_real_images_sums_over_the_codes_what_each_is_told(make_params, backend):
-    params = make_params()
-    players = make_players(TABLES["mnist"], params, 0, backend)
-    discriminator, images = players.discriminator, real_batch()
-    mapped = random_map(images, LIMITS, seeded(2))
-    features = discriminator.features(images, mapped)
-    loss = real_image_loss(discriminator, objective_of(**REAL), *features)
-
-    answer, mapped_answer = (
-        discriminator.recognition(discriminator.trunk(each))[:, : 5 + 3].split([5, 3], dim=1)
-        for each in (images, mapped)
-    )
-    expected = sum(
-        0.9 * inconsistency(answer[code], mapped_answer[code]) - 0.6 * information(answer[code])
-        for code in range(2)
-    )
-    assert loss.item() == pytest.approx(expected.item(), abs=1e-6)
-    # Untrained, Q guesses evenly: 0.9 (log 5 + log 3).
-    assert loss.item() == pytest.approx(0.9 * math.log(15), abs=0.01)
-
-
-def test_the_loss_on_real_images_is_added_to_the_loss_of_d_and_q(make_params, backend):
-    # Of 1e6 times the loss, everything else is a rounding error. Fake images that differ.
-    params = make_params({"networks.init_std": 0.3, "networks.norm_eps": 0.01})
-    players = with_sgd(make_players(TABLES["mnist"], params, 0, backend), 1e-6)
-    before = copy.deepcopy(players.discriminator)
-    game = Game(params, objective_of(information=0.6e6, consistency=0.9e6), backend)
-    train_step(players, game, real_batch(), seeded())
-
-    rng = seeded()
-    game.sample_latents(rng)  # those of the D step come first
-    features = before.features(real_batch(), game.map(real_batch(), rng))
-    loss = real_image_loss(before, objective_of(**REAL), *features)
-    gradients = torch.autograd.grad(loss, list(before.parameters()), allow_unused=True)
-    moved = zip(before.named_parameters(), players.discriminator.parameters(), strict=True)
-    assert max(gradient.abs().max() for gradient in gradients if gradient is not None) > 0.1
-    for ((name, parameter), after), gradient in zip(moved, gradients, strict=True):
-        assert (gradient is None) == name.startswith("decision")
-        expected = torch.zeros(()) if gradient is None else gradient
-        assert torch.allclose(parameter - after, expected, atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("codes", "objective"), [([5, 3], objective_of()), ([], objective_of(**REAL, maps=True))]
-)
-def test_a_step_draws_latents_for_each_player_and_maps_only_what_is_asked_for(
-    make_params, backend, codes, objective
-):
-    params = make_params({"codes.categorical": codes, "codes.noise_prior": "normal"})
-    game, rng, expected = Game(params, objective, backend), seeded(), seeded()
-    train_step(make_players(TABLES["mnist"], params, 0, backend), game, real_batch(), rng)
-    for _ in range(2):
-        sample(params.codes, BATCH, expected)
-    assert torch.equal(rng.get_state(), expected.get_state())
-
-
 # Batches.
 
 
@@ -295,47 +208,35 @@ def test_epochs_are_permutations_shuffled_anew_without_their_remainder():
     assert all(len(set(epoch)) == 9 for epoch in epochs)
     assert len(set(map(tuple, epochs))) == 20
     assert {index for epoch in epochs for index in epoch} == set(range(11))
+    assert len(next(shuffled_batches(11, 11, seeded(), CPU))) == 11
 
 
-@pytest.mark.parametrize(("batch_size", "held_out"), [(61, 0), (8, 53), (8, 1000)])
-def test_a_batch_larger_than_the_data_is_refused_in_one_line(run, batch_size, held_out):
-    changes = {"training.batch_size": batch_size, "training.held_out_images": held_out}
+@pytest.mark.parametrize(("held_out", "left"), [(53, 7), (1000, 0)])
+def test_a_batch_larger_than_the_data_is_refused_in_one_line(run, held_out, left):
     with pytest.raises(InfoGANError) as refused:
-        run(changes=changes)
+        run(changes={"training.held_out_images": held_out})
     assert str(refused.value) == (
-        f"training.batch_size = {batch_size}: expected at most the {max(0, 60 - held_out)} "
-        "training images that training.held_out_images leaves"
+        f"training.batch_size = 8: expected at most the {left} training images that "
+        "training.held_out_images leaves"
     )
 
 
-def test_a_batch_may_be_all_the_data(run):
-    assert len(run(changes={"training.batch_size": 60})[2]) == 2
-
-
-def test_held_out_images_are_the_first_and_are_never_seen(make_params, backend, digit_images):
+def test_held_out_images_and_labels_are_the_first_and_never_seen(
+    make_params, backend, digit_images
+):
     params = make_params({"training.held_out_images": 20, "num_steps": 5})
-    objective = OBJECTIVES["infogan"](params)
-    spoiled = digit_images[:60].clone()
-    spoiled[:20] = 255
-    trained = [
-        train(images, params, objective, 0, backend, lambda step, means: None)
-        for images in (digit_images[:60], spoiled, digit_images[:60].flip(0))
-    ]
-    assert same_networks(trained[0][1], trained[1][1])
-    assert not torch.equal(weights(trained[0][1]), weights(trained[2][1]))
+    objective, held_out = OBJECTIVES["cgan"](params), torch.arange(20)
+    images, labels = digit_images[:60], torch.arange(60) % 5
+    spoiled = images.index_fill(0, held_out, 255), labels.index_fill(0, held_out, 9)
+    first, second, other = (
+        train(*given, params, objective, 0, backend, print, labels=shown).discriminator
+        for *given, shown in ((images, labels), spoiled, (images.flip(0), labels))
+    )
+    assert same_networks(first, second)
+    assert not torch.equal(weights(first), weights(other))
 
 
 # Whole trainings.
-
-
-def test_the_same_seed_gives_bitwise_the_same_networks_and_log(run):
-    torch.manual_seed(1)
-    first = run(changes={"num_steps": 3})
-    torch.manual_seed(2)
-    again = run(changes={"num_steps": 3})
-    assert same_networks(first[0], again[0])
-    assert same_networks(first[1], again[1])
-    assert first[2] == again[2]
 
 
 def test_training_is_its_steps_on_streams_derived_from_the_seed(
@@ -370,16 +271,9 @@ def test_means_are_logged_every_interval_and_at_the_last_step(run):
             assert mean == pytest.approx(expected, abs=1e-5)
 
 
-@pytest.mark.parametrize(("every", "steps"), [(2, [2, 4]), (50, [4])])
-def test_the_last_step_is_logged_once(run, every, steps):
-    logged = run(changes={"num_steps": 4, "training.log_every": every})[2]
-    assert [step for step, _ in logged] == steps
-
-
-@pytest.mark.parametrize("rate", ["training.generator_lr", "training.discriminator_lr"])
-def test_a_training_that_diverges_stops_and_names_step_and_measure(run, rate):
+def test_a_training_that_diverges_stops_and_names_step_and_measure(run):
     with pytest.raises(InfoGANError) as stopped:
-        run(changes={rate: 1e30, "num_steps": 4, "training.log_every": 2})
+        run(changes={"training.generator_lr": 1e30, "num_steps": 4, "training.log_every": 2})
     message = str(stopped.value)
     assert "\n" not in message
     assert " at step 2: training diverged" in message or " at step 4: training diverged" in message
@@ -388,31 +282,12 @@ def test_a_training_that_diverges_stops_and_names_step_and_measure(run, rate):
     assert not math.isfinite(float(value))
 
 
-@pytest.mark.parametrize(
-    ("categorical", "continuous", "noise", "bounds"),
-    [
-        ([], 3, 5, {"bound_cont_nats"}),
-        ([4], 0, 5, {"bound_cat_nats"}),
-        ([3, 2, 4], 1, 0, {"bound_cat_nats", "bound_cont_nats"}),
-    ],
-)
-def test_every_layout_trains_and_logs_the_bounds_it_has(
-    run, categorical, continuous, noise, bounds
-):
-    codes = {"categorical": categorical, "continuous": continuous, "noise": noise}
-    logged = run(changes={f"codes.{name}": value for name, value in codes.items()})[2]
-    assert set(logged[-1][1]) == bounds | {"discriminator_loss", "generator_loss"}
-    assert all(math.isfinite(value) for value in logged[-1][1].values())
-
-
 def test_bfloat16_trains_close_to_float32_with_weights_in_float32(run):
     half = run(backend=Backend(CPU, torch.bfloat16, 1))
     full = run()
     for network in half[:2]:
         kinds = {value.dtype for value in network.state_dict().values()}
         assert kinds == {torch.float32, torch.int64}  # and the counts of batch norm
-    rounded = [weight.bfloat16().float() for weight in half[1].parameters()]
-    assert not all(map(torch.equal, rounded, half[1].parameters()))
     for name, value in full[2][0][1].items():
         assert half[2][0][1][name] == pytest.approx(value, abs=0.02)
         assert half[2][0][1][name] != value
@@ -458,7 +333,7 @@ def assert_same_training(first, second):
         ("infogan", torch.float32, {}),
         ("gan", torch.bfloat16, {}),
         ("cgan", torch.float32, {"training.held_out_images": 12, "training.log_every": 1}),
-        ("infogan", torch.bfloat16, {"codes.categorical": [], "codes.continuous_std": "learned"}),
+        ("infogan", torch.bfloat16, {"codes.categorical": [], "codes.noise": 0}),
     ],
     ids=str,
 )
@@ -486,9 +361,7 @@ def test_snapshots_do_not_change_a_training(run, tmp_path):
 # What is learned.
 
 
-def test_a_few_hundred_steps_make_the_categorical_code_readable_and_the_controls_less(
-    make_params, backend, digit_images
-):
+def test_a_few_hundred_steps_make_the_categorical_code_readable_and_the_controls_less(run):
     changes = {
         "networks.width": 0.1,
         "num_steps": 200,
@@ -500,25 +373,15 @@ def test_a_few_hundred_steps_make_the_categorical_code_readable_and_the_controls
         "training.log_every": 50,
         "maps.elastic": 0.0,
     }
-    params = make_params(changes)
-    bounds = {"infogan": [], "gan": []}
-    for name, found in bounds.items():
-
-        def log(step, means, found=found):
-            found.append(means["bound_cat_nats"])
-
-        train(digit_images, params, OBJECTIVES[name](params), 0, backend, log)
-    assert 0.8 < bounds["infogan"][-1] < math.log(5)
-    assert -0.1 < bounds["gan"][-1] < bounds["infogan"][-1] - 0.3
+    infogan, gan = (
+        run(name, changes, num_images=1797)[2][-1][1]["bound_cat_nats"]
+        for name in ("infogan", "gan")
+    )
+    assert 0.8 < infogan < math.log(5)
+    assert -0.1 < gan < infogan - 0.3
 
 
 # The film.
-
-
-def film(make_params, backend, digit_images, changes=None):
-    params = make_params({"num_steps": 6, "training.film_frames": 4} | (changes or {}))
-    objective = OBJECTIVES["infogan"](params)
-    return train(digit_images[:60], params, objective, 0, backend, lambda step, means: None)
 
 
 @pytest.mark.parametrize(("num_steps", "frames"), [(2500, 12), (7, 3), (1, 12), (5, 1)])
@@ -530,21 +393,6 @@ def test_frames_run_from_the_first_step_to_the_last_and_come_closer_at_the_start
         assert steps[-1] == num_steps
     gaps = [after - before for before, after in pairwise(steps)]
     assert gaps == sorted(gaps)
-
-
-@pytest.mark.parametrize(("categories", "columns"), [([5, 3], 5), ([], 10)])
-def test_a_film_shows_three_draws_in_every_category(
-    make_params, backend, digit_images, categories, columns
-):
-    pictures = film(make_params, backend, digit_images, {"codes.categorical": categories}).film
-    assert pictures.shape == (len(film_steps(6, 4)), 3, columns, 1, 28, 28)
-
-
-def test_filming_leaves_the_training_as_it_is(make_params, backend, digit_images):
-    often = film(make_params, backend, digit_images, {"training.film_frames": 7})
-    once = film(make_params, backend, digit_images, {"training.film_frames": 1})
-    assert same_networks(often.generator, once.generator)
-    assert same_networks(often.discriminator, once.discriminator)
 
 
 def test_averaging_changes_what_is_kept_and_filmed_and_no_loss(run):
@@ -559,42 +407,27 @@ def test_averaging_changes_what_is_kept_and_filmed_and_no_loss(run):
 
 
 @pytest.mark.parametrize("decay", [0.0, 0.9])
-def test_the_last_frame_is_what_the_training_leaves(make_params, backend, digit_images, decay):
-    trained = film(make_params, backend, digit_images, {"training.average_decay": decay})
+def test_the_last_frame_shows_three_draws_of_what_the_training_leaves(run, make_params, decay):
+    generator, _, _, film = run(changes={"num_steps": 6, "training.average_decay": decay})
     layout = make_params().codes
     latents = sample(layout, 3, random_stream(0, "film"))
     latents[:, layout.categorical_slice(0)] = torch.eye(5)[4]
     with torch.no_grad():
-        images = trained.generator.eval()(latents)
-    expected = (images * 255).round().to(torch.uint8)
-    assert torch.equal(trained.film[-1, :, 4], expected)
-    assert not torch.equal(trained.film[0], trained.film[-1])
+        images = generator.eval()(latents)
+    assert film.shape == (len(film_steps(6, 12)), 3, 5, 1, 28, 28)
+    assert torch.equal(film[-1, :, 4], (images * 255).round().to(torch.uint8))
+    assert not torch.equal(film[0], film[-1])
 
 
-# Labels.
-
-
-def train_on_digits(make_params, backend, images, name, labels, changes=None):
-    params = make_params({"codes.categorical": [10]} | (changes or {}))
-    objective = OBJECTIVES[name](params)
-    return train(images, params, objective, 0, backend, lambda *log: None, labels=labels)
+def test_a_film_without_categories_shows_ten_values(run):
+    assert run(changes={"codes.categorical": []})[3].shape[1:3] == (3, 10)
 
 
 def test_labels_are_refused_where_the_objective_gives_none_and_missed_where_it_does(
     make_params, backend, digit_images
 ):
-    labels = torch.arange(20) % 10
-    for name, given in (("infogan", labels), ("gan", labels), ("cgan", None)):
+    params = make_params()
+    for name, given in (("infogan", torch.arange(20) % 5), ("cgan", None)):
+        objective = OBJECTIVES[name](params)
         with pytest.raises(ValueError, match="labels"):
-            train_on_digits(make_params, backend, digit_images[:20], name, given)
-
-
-def test_labels_of_held_out_images_are_held_out(make_params, backend, digit_images):
-    images, labels = digit_images[:40], torch.arange(40) % 10
-    held_out = {"training.held_out_images": 20}
-    other = torch.cat([labels[:20].flip(0), labels[20:]])
-    first, second = (
-        train_on_digits(make_params, backend, images, "cgan", given, held_out)
-        for given in (labels, other)
-    )
-    assert same_networks(first.discriminator, second.discriminator)
+            train(digit_images[:20], params, objective, 0, backend, print, labels=given)
