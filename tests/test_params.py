@@ -9,6 +9,7 @@ from stages.preset import differing, flat
 from tests.conftest import REPOSITORY, load_preset
 
 ORIGINAL = (REPOSITORY / "params.yaml").read_text()
+LINES = len(ORIGINAL.splitlines())
 PRESETS = sorted(path.stem for path in (REPOSITORY / "presets").iterdir())
 OURS = ("demo", "fashion_mnist", "real_images")
 
@@ -114,60 +115,52 @@ NOT_NEGATIVE = (
     "lambda_disc lambda_cont codes.noise codes.continuous training.held_out_images "
     "training.adam_beta2"
 )
+NO_CODE = changed("codes.categorical", "[]").replace("continuous: 2 ", "continuous: 0 ")
 POSITIVE = "networks.norm_eps training.discriminator_lr training.generator_lr traverse.limit"
 
 
 @pytest.mark.parametrize(
-    ("keys", "text", "value", "expected"),
+    ("keys", "text", "said", "expected"),
     [
-        (NOT_NEGATIVE, "-1", "-1", "0"),
-        (f"networks.width {POSITIVE}", "0", "0", "greater than 0"),
-        ("num_steps training.log_every traverse.rows", "0", "0", "1"),
-        ("training.batch_size traverse.columns", "1", "1", "2"),
-        ("evaluate.num_samples", "99", "99", "100"),
-        ("networks.leaky_slope training.adam_beta1", "1.0", "1.0", "less than 1"),
-        ("networks.norm_momentum", "1.01", "1.01", "1"),
-        ("networks.width", "16.1", "16.1", "16"),
-        ("codes.continuous", "1001", "1001", "1000"),
-        ("codes.noise evaluate.num_trajectories", "10001", "10001", "10000"),
-        ("training.batch_size evaluate.num_samples", "1000001", "1000001", "1000000"),
-        ("num_steps", "1000000001", "1000000001", "1000000000"),
-        ("lambda_disc networks.init_std", ".inf", "inf", "finite"),
-        ("networks.leaky_slope", ".nan", "nan", ""),
-        ("num_steps", "5.0", "5.0", "integer"),
-        *(("num_steps", text, f"'{text}'", "integer") for text in ("1_000", "0x10", "1:30")),
-        *(("bound_trains_trunk", word, f"'{word}'", "boolean") for word in ("yes", "tRue")),
-        *(("runtime.threads", text, text, "'auto'") for text in ("0", "2.0", "True")),
-        ("runtime.device", "tpu", "'tpu'", "'auto', 'cpu' or 'cuda'"),
-        ("runtime.precision", "float16", "'float16'", "'auto', 'float32' or 'bfloat16'"),
-        ("codes.noise_prior", "gaussian", "'gaussian'", "'uniform' or 'normal'"),
-        ("codes.continuous_std", "free", "'free'", "'fixed' or 'learned'"),
-        ("codes.categorical", [2] * 101, f"[{'2, ' * 18}2,...", "at most 100"),
-        ("seeds objectives", "[]", "[]", "at least 1"),
-        ("objectives", "[gan, gan]", "['gan', 'gan']", "no value twice"),
+        (NOT_NEGATIVE, "-1", " = -1", "0"),
+        (f"networks.width {POSITIVE}", "0", " = 0", "greater than 0"),
+        ("num_steps training.log_every traverse.rows", "0", " = 0", "1"),
+        ("training.batch_size traverse.columns", "1", " = 1", "2"),
+        ("evaluate.num_samples", "99", " = 99", "100"),
+        ("networks.leaky_slope training.adam_beta1", "1.0", " = 1.0", "less than 1"),
+        ("networks.norm_momentum", "1.01", " = 1.01", "1"),
+        ("networks.width", "16.1", " = 16.1", "16"),
+        ("codes.continuous", "1001", " = 1001", "1000"),
+        ("codes.noise evaluate.num_trajectories", "10001", " = 10001", "10000"),
+        ("training.batch_size evaluate.num_samples", "1000001", " = 1000001", "1000000"),
+        ("num_steps", "1000000001", " = 1000000001", "1000000000"),
+        ("lambda_disc networks.init_std", ".inf", " = inf", "finite"),
+        ("networks.leaky_slope", ".nan", " = nan", ""),
+        ("num_steps", "5.0", " = 5.0", "integer"),
+        *(("num_steps", text, f" = '{text}'", "integer") for text in ("1_000", "0x10", "1:30")),
+        *(("bound_trains_trunk", word, f" = '{word}'", "boolean") for word in ("yes", "tRue")),
+        *(("runtime.threads", text, f" = {text}", "'auto'") for text in ("0", "2.0", "True")),
+        ("runtime.device", "tpu", " = 'tpu'", "'auto', 'cpu' or 'cuda'"),
+        ("runtime.precision", "float16", " = 'float16'", "'auto', 'float32' or 'bfloat16'"),
+        ("codes.noise_prior", "gaussian", " = 'gaussian'", "'uniform' or 'normal'"),
+        ("codes.continuous_std", "free", " = 'free'", "'fixed' or 'learned'"),
+        ("codes.categorical", [2] * 101, f" = [{'2, ' * 18}2,...", "at most 100"),
+        ("codes.categorical", "[10, 1]", ".1 = 1", "2"),
+        ("codes.categorical", "[1001]", ".0 = 1001", "1000"),
+        ("seeds objectives", "[]", " = []", "at least 1"),
+        ("seeds", "[0, -1]", ".1 = -1", "0"),
+        ("seeds", "[4294967296]", ".0 = 4294967296", "less than 4294967296"),
+        ("objectives", "[gan, gan]", " = ['gan', 'gan']", "no value twice"),
+        ("objectives", "[infogan, gan, 'touch x']", ".2 = 'touch x'", "pattern"),
     ],
 )
-def test_a_bad_value_is_refused_with_file_key_value_and_expectation(
-    refusal, keys, text, value, expected
+def test_a_bad_value_or_element_is_refused_with_file_key_value_and_expectation(
+    refusal, keys, text, said, expected
 ):
     for key in keys.split():
         message = refusal(changed(key, text))
-        assert f"{key} = {value}: expected " in message
+        assert f"{key}{said}: expected " in message
         assert expected in message.split(": expected ")[1]
-
-
-@pytest.mark.parametrize(
-    ("key", "text", "element", "value"),
-    [
-        ("codes.categorical", "[10, 1]", 1, "1"),
-        ("codes.categorical", "[1001]", 0, "1001"),
-        ("seeds", "[0, -1]", 1, "-1"),
-        ("seeds", "[4294967296]", 0, "4294967296"),
-        ("objectives", "[infogan, gan, 'touch x']", 2, "'touch x'"),
-    ],
-)
-def test_a_bad_element_of_a_list_is_named_by_its_place(refusal, key, text, element, value):
-    assert f"{key}.{element} = {value}: expected " in refusal(changed(key, text))
 
 
 @pytest.mark.parametrize(
@@ -175,15 +168,25 @@ def test_a_bad_element_of_a_list_is_named_by_its_place(refusal, key, text, eleme
     [
         (f"{ORIGINAL}\n? {'x' * 10_000}\n: 3\n", f"{'x' * 100}: unknown parameter"),
         (changed("num_steps", "x" * 10_000), "num_steps = 'xxx"),
-        (changed("seeds", "&a [*a]"), "seeds.0 = [[[["),
+        (changed("seeds", "&a [*a]"), r"seeds\.0 = \[\[\[\["),
         (f'{ORIGINAL}\n"two\\nlines": 3\n', "two lines: unknown parameter"),
         (f"{ORIGINAL}\nnull: 3\n", "expected Keys should be strings"),
+        (NO_CODE, "codes: expected at least one categorical or continuous code"),
         *((text, "expected a mapping") for text in ("", "- 1\n")),
+        (f"{ORIGINAL}num_steps: 3\n", f"not valid YAML: .*'num_steps'.* line {LINES + 1}"),
+        ("seeds: [0", r"not valid YAML: .*line \d"),
+        ("num_steps: *unset", r"not valid YAML: .*line \d"),
+        ("a: \x07", r"not valid YAML: .*position \d"),
+        ("\n{" * 3000, r"not valid YAML: .*line \d"),
+        ("? [complex, key]\n: 1\n", r"not valid YAML: .*line \d"),
+        ("num_steps: !!int many", r"not valid YAML: .*line \d"),
+        ("num_steps: !!timestamp never", r"not valid YAML: .*line \d"),
+        ("num_steps: !!python/name:os.system", r"not valid YAML: .*line \d"),
     ],
 )
-def test_keys_and_sections_that_do_not_fit_are_named_in_a_short_line(refusal, text, problem):
+def test_a_text_that_does_not_fit_is_refused_with_the_place_in_a_short_line(refusal, text, problem):
     message = refusal(text)
-    assert problem in message
+    assert re.search(problem, message)
     assert len(message) < 500
 
 
@@ -194,33 +197,10 @@ def test_twenty_missing_keys_are_named_and_the_rest_counted(refusal):
     assert message.endswith("; and 10 more")
 
 
-def test_codes_without_any_code_are_refused(refusal):
-    text = changed("codes.categorical", "[]").replace("continuous: 2 ", "continuous: 0 ")
-    assert "codes: expected at least one categorical or continuous code" in refusal(text)
-
-
 def test_a_value_that_grows_without_end_is_refused_at_once(refusal):
     levels = "".join(f"l{i}: &l{i} [{', '.join([f'*l{i - 1}'] * 9)}]\n" for i in range(1, 12))
     text = f"l0: &l0 [1]\n{levels}" + changed("num_steps", "*l11")
     assert "num_steps = [[[" in refusal(text)
-
-
-@pytest.mark.parametrize(
-    ("text", "problem"),
-    [
-        (f"{ORIGINAL}num_steps: 3\n", f"'num_steps'.* line {len(ORIGINAL.splitlines()) + 1}"),
-        ("seeds: [0", r"line \d"),
-        ("num_steps: *unset", r"line \d"),
-        ("a: \x07", r"position \d"),
-        ("\n{" * 3000, r"line \d"),
-        ("? [complex, key]\n: 1\n", r"line \d"),
-        ("num_steps: !!int many", r"line \d"),
-        ("num_steps: !!timestamp never", r"line \d"),
-        ("num_steps: !!python/name:os.system", r"line \d"),
-    ],
-)
-def test_a_text_that_is_not_yaml_is_refused_with_its_place(refusal, text, problem):
-    assert re.search(f"not valid YAML: .*{problem}", refusal(text))
 
 
 ON = f" on {REPOSITORY}/params.yaml"
