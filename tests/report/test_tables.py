@@ -15,7 +15,6 @@ from infogan.report.tables import (
     number,
     seeds_table,
     settling_step,
-    spread,
     summarise,
 )
 
@@ -44,12 +43,6 @@ def test_a_metric_that_is_not_finite_in_one_run_has_no_mean_over_the_others(valu
     (row,) = metrics_table(measured, ["nmi"]).rows
     assert "(n = 2)" in row[1]
     assert "0.5" not in row[1]
-
-
-def test_spread_says_how_many_seeds_there_are():
-    assert spread([0.5]) == "0.500 (n = 1)"
-    assert spread([0.4, 0.6]) == "0.500 ± 0.141 (n = 2)"
-    assert spread([]) == "-"
 
 
 def test_steps_are_shown_whole_and_shares_with_three_decimals():
@@ -83,7 +76,6 @@ def test_claims_are_judged_by_their_objectives_runs_and_its_value_is_bold():
         ("C2", "bound_cat_training_nats", 0.53, 0.54),
         ("C3", "accuracy_matched", 0.945, 0.944),
         ("C4", "accuracy_generated", 0.51, 0.5),
-        ("C5", "slant_spearman", 0.9, 0.89),
         ("C5", "width_spearman", 0.9, -0.95),
         ("C5", "width_share", 0.5, 0.49),
         ("C7", "beyond_affine", 0.2, 0.19),
