@@ -13,7 +13,6 @@ from infogan.report.tables import (
     convergence,
     metrics_table,
     number,
-    seeds_table,
     settling_step,
     summarise,
 )
@@ -25,14 +24,6 @@ MEASURED = {
     },
     "gan": {0: {"accuracy_matched": 0.20, "bound_cat_training_nats": 0.10}},
 }
-
-
-def test_summary_holds_mean_and_sample_std_over_seeds_in_the_order_of_objectives():
-    summary = summarise(MEASURED)
-    assert list(summary) == ["infogan", "gan"]
-    assert summary["infogan"]["accuracy_matched"] == pytest.approx(0.88)
-    assert summary["infogan"]["accuracy_matched_std"] == pytest.approx(0.16 / math.sqrt(2))
-    assert summary["gan"] == MEASURED["gan"][0]  # one seed has no std
 
 
 @pytest.mark.filterwarnings("ignore:invalid value")
@@ -137,16 +128,6 @@ def test_metrics_have_a_column_for_each_objective_and_dashes_where_it_lacks_them
         ("`ari`", "-", "0.250 (n = 1)"),
     ]
     assert table.rows[0][3].startswith("normalised mutual information")
-
-
-def test_every_run_has_a_row():
-    table = seeds_table("Objective", MEASURED, ("accuracy_matched", "nmi"))
-    assert table.header == ("Objective", "Seed", "`accuracy_matched`", "`nmi`")
-    assert table.rows == [
-        ("infogan", "0", "0.960", "-"),
-        ("infogan", "3", "0.800", "-"),
-        ("gan", "0", "0.200", "-"),
-    ]
 
 
 def test_a_metric_of_a_factor_is_explained_by_its_name():
