@@ -84,9 +84,8 @@ def test_the_first_seed_of_every_recipe_comes_before_any_second(recipes_of):
     ["[]", "a: 3", "a: {about: x}", "a: {about: x, seeds: []}", "a: {about: x, seeds: [0], b: 1}"],
 )
 def test_a_file_that_lists_no_recipes_is_refused_in_one_line(recipes_of, text):
-    with pytest.raises(InfoGANError, match="not a list of recipes") as refused:
+    with pytest.raises(InfoGANError, match=r"not a list of recipes.*\Z"):
         recipes_of(text)
-    assert "\n" not in str(refused.value)
 
 
 def test_an_unknown_parameter_is_refused_by_name(experiment_of):
@@ -94,17 +93,13 @@ def test_an_unknown_parameter_is_refused_by_name(experiment_of):
         experiment_of("set: {lamda: 1}")
 
 
-def test_the_committed_study_is_well_formed(monkeypatch):
+def test_the_committed_study_is_well_formed_and_the_readme_shows_its_records(monkeypatch):
     monkeypatch.chdir(ROOT)
     recipes = load_recipes(Path("study/experiments.yaml"))
     names = [experiment.name for experiment in experiments(recipes, Path("params.yaml"))]
     assert len(set(names)) == len(names)
-
-
-def test_the_readme_shows_the_committed_records():
-    recipes = load_recipes(ROOT / "study" / "experiments.yaml")
-    text = (ROOT / "README.md").read_text()
-    assert readme_with_table(text, load_records(ROOT / "reports" / "study"), recipes) == text
+    text = Path("README.md").read_text(encoding="utf-8")
+    assert readme_with_table(text, load_records(Path("reports/study")), recipes) == text
 
 
 # Records and report.
@@ -277,9 +272,8 @@ def test_a_broken_record_is_named(tmp_path):
 
 
 def test_what_git_refuses_ends_in_its_own_words_on_one_line(tmp_path):
-    with pytest.raises(InfoGANError, match=r"^git: fatal: not a git repository") as refused:
+    with pytest.raises(InfoGANError, match=r"^git: fatal: not a git repository.*\Z"):
         git("rev-parse", "HEAD", folder=tmp_path)
-    assert "\n" not in str(refused.value)
 
 
 def test_a_shallow_clone_is_refused_before_anything_is_trained(command, tmp_path):
