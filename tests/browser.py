@@ -29,7 +29,7 @@ HAS_LOADED = "document.readyState === 'complete'"
 class Browser:
     """One window, with the network off but for what is on the disk."""
 
-    def __init__(self, width: int = 1100, height: int = 1400) -> None:
+    def __init__(self) -> None:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
@@ -43,7 +43,7 @@ class Browser:
             "binary": CHROMIUM,
             "args": [
                 *("--headless=new", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"),
-                *("--host-resolver-rules=MAP * ~NOTFOUND", f"--window-size={width},{height}"),
+                *("--host-resolver-rules=MAP * ~NOTFOUND", "--window-size=1100,1400"),
             ],
         }
         logs = {"browser": "ALL", "performance": "ALL"}
@@ -67,10 +67,10 @@ class Browser:
             self.driver.terminate()
             self.driver.wait()
 
-    def open(self, page: Path, seconds: float = 60, ready: str = SAYS_READY) -> None:
+    def open(self, page: Path, ready: str = SAYS_READY) -> None:
         """Load a page from the disk and wait until it is ready."""
         self._send("POST", f"{self.session}/url", {"url": page.resolve().as_uri()})
-        end = time.monotonic() + seconds
+        end = time.monotonic() + 60
         while not self.run(f"return {ready}"):
             if time.monotonic() > end:
                 raise RuntimeError(f"{page}: not ready; {self.log('browser')}")

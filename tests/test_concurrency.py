@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.stages.test_stages import TINY, run_stage
+from tests.stages.test_stages import TINY, contents, run_stage
 from tests.test_pipeline import Run, commit, copy_repository, environment, make_run, start_queue
 
 TRAININGS = ("infogan-0", "gan-0")
@@ -48,14 +48,6 @@ def trained_alone(folder: Path, target: Path, name: str, **changes: object) -> d
     return contents(target / name)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
-    return {
-        path.relative_to(folder).as_posix(): path.read_bytes()
-        for path in folder.rglob("*")
-        if path.is_file()
-    }
-
-
 def test_two_trainings_side_by_side_leave_what_each_leaves_alone(
     run, folder, tmp_path, monkeypatch
 ):
@@ -90,8 +82,8 @@ def test_after_a_kill_of_dvc_alone_the_same_command_leaves_what_one_training_lea
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     command = ("dvc", "repro", "--force", "-s", "train@infogan-0")
     changed = {"num_steps": 300}
-    values = yaml.safe_load((folder / "params.yaml").read_text())
-    (folder / "params.yaml").write_text(yaml.safe_dump(values | changed, sort_keys=False))
+    values = yaml.safe_load((folder / "params.yaml").read_text()) | changed
+    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     log = folder / "runs" / "train" / "infogan-0" / "plots" / "metrics" / "generator_loss.tsv"
     log.unlink(missing_ok=True)
     env = environment(tmp_path / "home")
@@ -100,8 +92,7 @@ def test_after_a_kill_of_dvc_alone_the_same_command_leaves_what_one_training_lea
         while not log.exists() and time.monotonic() < give_up:
             time.sleep(0.01)
         dvc.kill()
-    said = run(*command)
-    assert "goes on after step" in said
+    assert "goes on after step" in run(*command)
     alone = trained_alone(folder, tmp_path, "infogan-0", **changed)
     assert contents(folder / "runs" / "train" / "infogan-0") == alone
     run("git", "reset", "-q", "--hard")
@@ -143,15 +134,10 @@ def test_two_queued_experiments_at_once_do_not_mix(run, folder, tmp_path, monkey
     assert run("git", "status", "--porcelain") == ""
     for name, weight in QUEUED.items():
         alone = trained_alone(folder, tmp_path, "infogan-0", lambda_disc=weight)
-        lock = yaml.safe_load(run("git", "show", f"{experiment(run, name)}:dvc.lock"))
+        ref = run("git", "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}").strip()
+        lock = yaml.safe_load(run("git", "show", f"{ref}:dvc.lock"))
         outs = {out["path"]: out for out in lock["stages"]["train@infogan-0"]["outs"]}
         for file in ("weights.safetensors", "film.npy", "metrics.json"):
             cached = outs[f"runs/train/infogan-0/{file}"]["md5"]
             path = folder / ".dvc" / "cache" / "files" / "md5" / cached[:2] / cached[2:]
             assert path.read_bytes() == alone[file], f"{name}: {file}"
-
-
-def experiment(run: Run, name: str) -> str:
-    """The Git reference of an experiment."""
-    references = run("git", "for-each-ref", "--format=%(refname)", "refs/exps").splitlines()
-    return next(reference for reference in references if reference.endswith(f"/{name}"))

@@ -2,9 +2,9 @@
 
 import time
 
-import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 
 from infogan.evaluate.morphometrics import measure_shapes
 from infogan.explore.page import fold_layers, page_facts, write_page
@@ -12,7 +12,6 @@ from infogan.method.codes import sample, split_recognition
 from infogan.method.networks import TABLES, Discriminator, Generator, build_networks
 from stages.explore import named_categories
 from tests.browser import Browser, needs_browser
-from tests.conftest import load_preset
 from tests.layouts import code_layout
 
 LAYOUT = code_layout(noise=6, categorical=(5, 3), continuous=2)
@@ -31,53 +30,42 @@ def trained_networks(table, layout, options) -> tuple[Generator, Discriminator]:
     return generator.eval(), discriminator.eval()
 
 
-def facts_for(layout, table, noise, **changes):
-    defaults = {
-        "title": "A <title> & more",
-        "categories": [
-            {"label": str(9 - k), "purity": 0.5} for k in range(sum(layout.categorical[:1]))
-        ],
-        "roles": {"c3": "rotation"},
-        "limit": 2.0,
-        "measures_digits": True,
-    }
-    low = -1.0 if table == "svhn" else 0.0
-    return page_facts(layout, TABLES[table].image_shape, (low, 1.0), noise, **(defaults | changes))
+def facts_for(layout, table, noise, categories=()):
+    return page_facts(
+        layout,
+        TABLES[table].image_shape,
+        (-1.0 if table == "svhn" else 0.0, 1.0),
+        noise,
+        title="A <title> & more",
+        categories=list(categories),
+        roles={"c3": "rotation"},
+        limit=2.0,
+        measures_digits=True,
+    )
 
 
-# The folded layers, computed with NumPy.
-
-
-ACTIVATIONS = {
-    "none": lambda y, slope: y,
-    "relu": lambda y, slope: np.maximum(y, 0),
-    "leaky": lambda y, slope: np.where(y > 0, y, slope * y),
-    "sigmoid": lambda y, slope: 1 / (1 + np.exp(-y)),
-    "tanh": lambda y, slope: np.tanh(y),
-}
+# The folded layers, computed with PyTorch.
 
 
 def apply(operation, x):
     """A layer on one image [row, column, channel]; kernels are 4 x 4 with a padding of 1."""
-    matrix, bias, size, stride = operation.matrix, operation.bias, operation.size, operation.stride
+    matrix, bias = torch.from_numpy(operation.matrix), torch.from_numpy(operation.bias)
+    size, stride = operation.size, operation.stride
     if operation.kind == "dense":
-        y = matrix @ x.ravel() + bias
-    elif operation.kind == "conv":
-        out = size // stride
-        padded = np.pad(x, ((1, 2), (1, 2), (0, 0)))
-        y = np.zeros((out, out, len(bias)))
-        for row, column in np.ndindex(out, out):
-            top, left = row * stride, column * stride
-            y[row, column] = matrix @ padded[top : top + 4, left : left + 4].ravel() + bias
+        y = matrix @ x.flatten() + bias
     else:
-        out = size * stride
-        x, padded = x.reshape(size, size, -1), np.zeros((out + 4, out + 4, len(bias)))
-        for row, column in np.ndindex(size, size):
-            top, left = row * stride, column * stride
-            patch = (matrix @ x[row, column]).reshape(4, 4, -1)
-            padded[top : top + 4, left : left + 4] += patch
-        y = padded[1 : out + 1, 1 : out + 1] + bias
-    return ACTIVATIONS[operation.activation](y, operation.slope)
+        maps = x.reshape(size, size, -1).permute(2, 0, 1)
+        if operation.kind == "conv":
+            kernels = matrix.unflatten(1, (4, 4, -1)).permute(0, 3, 1, 2)
+            y = F.conv2d(F.pad(maps, (1, 2, 1, 2)), kernels, bias, stride)
+        else:
+            kernels = matrix.unflatten(0, (4, 4, -1)).permute(3, 2, 0, 1)
+            inside = slice(1, size * stride + 1)
+            y = F.conv_transpose2d(maps, kernels, bias, stride)[:, inside, inside]
+        y = y.permute(1, 2, 0)
+    if operation.activation == "leaky":
+        return F.leaky_relu(y, operation.slope)
+    return y if operation.activation == "none" else getattr(torch, operation.activation)(y)
 
 
 @pytest.mark.parametrize("table", ["mnist", "svhn", "faces", "chairs"])
@@ -86,17 +74,17 @@ def test_folded_layers_compute_what_the_networks_do(table, options):
     latents = sample(LAYOUT, 1, torch.Generator().manual_seed(2))
     with torch.no_grad():
         image = generator(latents)
-        output = discriminator(image)[1][0].numpy()
-    x = latents[0].double().numpy()
+        output = discriminator(image)[1][0]
+    x = latents[0].double()
     for operation in fold_layers(generator.layers, size=1):
         x = apply(operation, x)
-    pixels = image[0].permute(1, 2, 0).numpy()
+    pixels = image[0].permute(1, 2, 0)
     assert x.shape == pixels.shape
-    assert np.abs(x - pixels).max() < 1e-4
+    assert (x - pixels).abs().max() < 1e-4
     layers = [*discriminator.trunk, *discriminator.recognition]
-    for operation in fold_layers(layers, size=pixels.shape[0]):
+    for operation in fold_layers(layers, size=len(pixels)):
         x = apply(operation, x)
-    assert np.abs(x - output).max() < 1e-3
+    assert (x - output).abs().max() < 1e-3
 
 
 def test_categories_are_named_by_their_class_and_its_share():
@@ -120,10 +108,9 @@ def browser():
 
 LAYOUTS = {
     "two kinds": LAYOUT,
-    "no categories": code_layout(4, (), 3),
+    "no categories": code_layout(3, (), 5),
     "categories alone": code_layout(4, (4,), 0),
     "one continuous, no noise": code_layout(0, (3,), 1),
-    "five continuous": code_layout(3, (), 5),
 }
 
 
@@ -131,11 +118,13 @@ LAYOUTS = {
 def page(tmp_path, options, browser):
     """Write and open a page; returns the networks."""
 
-    def open_page(layout=LAYOUT, table="mnist", *, small=False, **changes):
+    def open_page(layout=LAYOUT, table="mnist", *, small=False):
         generator, discriminator = trained_networks(table, layout, options)
         noise = sample(layout, 8, torch.Generator().manual_seed(3))[:, : layout.noise]
+        size = sum(layout.categorical[:1])
+        categories = [{"label": str(9 - k), "purity": 0.5} for k in range(size)]
         path = tmp_path / "explorer.html"
-        facts = facts_for(layout, table, noise, **changes)
+        facts = facts_for(layout, table, noise, categories)
         write_page(path, generator, discriminator, facts, small=small)
         browser.log("browser")
         browser.log("performance")
@@ -147,12 +136,8 @@ def page(tmp_path, options, browser):
 
 def press(browser, selector, key):
     """A key pressed on an element."""
-    browser.run(
-        "document.querySelector(arguments[0]).dispatchEvent("
-        "new KeyboardEvent('keydown', {key: arguments[1], bubbles: true}))",
-        selector,
-        key,
-    )
+    event = f"new KeyboardEvent('keydown', {{key: '{key}', bubbles: true}})"
+    browser.run(f"document.querySelector('{selector}').dispatchEvent({event})")
 
 
 def displayed(browser):
@@ -163,55 +148,50 @@ def displayed(browser):
     )
 
 
+def images_differ_by(browser, generator, latents):
+    """How far a value of the page's images is from PyTorch's, at most."""
+    script = "return arguments[0].map((row) => Array.from(generate(row)))"
+    shown = torch.tensor(browser.run(script, latents.tolist()))
+    with torch.no_grad():
+        return (shown - generator(latents).permute(0, 2, 3, 1).flatten(1)).abs().max()
+
+
 @needs_browser
 @pytest.mark.parametrize("table", ["mnist", "svhn", "chairs"])
 def test_the_same_latents_give_the_same_image_within_two_grey_levels(page, browser, table):
     generator, discriminator = page(table=table)
     latents = sample(LAYOUT, 100 if table == "mnist" else 10, torch.Generator())
-    with torch.no_grad():
-        images = generator(latents)
-        output = discriminator(images)[1]
-    shown = browser.run(
-        "return arguments[0].map((row) => Array.from(generate(row)))", latents.tolist()
-    )
-    low, high = (-1, 1) if table == "svhn" else (0, 1)
-    expected = images.permute(0, 2, 3, 1).flatten(1).numpy()
-    assert np.abs(np.array(shown) - expected).max() * 255 / (high - low) < 2
+    value_range = 2 if table == "svhn" else 1
+    assert images_differ_by(browser, generator, latents) < 2 / 255 * value_range
     if table == "chairs":
         return  # five layers of random weights magnify what rounding to RECOGNITION_BITS loses
-    read = browser.run(
-        "return arguments[0].map((row) => recognise(generate(row)))", latents[:10].tolist()
-    )
-    q = split_recognition(LAYOUT, output[:10])
-    for index, reading in enumerate(read):
-        for code, logits in enumerate(q.logits):
-            probabilities = logits[index].softmax(dim=0).numpy()
-            assert np.abs(np.array(reading["categorical"][code]) - probabilities).max() < 0.1
-        scale = q.mean.abs().max().item() + 1
-        assert np.abs(np.array(reading["continuous"]) - q.mean[index].numpy()).max() < 0.1 * scale
+    script = "return arguments[0].map((row) => recognise(generate(row)))"
+    read = browser.run(script, latents[:10].tolist())
+    with torch.no_grad():
+        q = split_recognition(LAYOUT, discriminator(generator(latents[:10]))[1])
+    for code, logits in enumerate(q.logits):
+        probabilities = torch.tensor([reading["categorical"][code] for reading in read])
+        assert (probabilities - logits.softmax(dim=1)).abs().max() < 0.1
+    means = torch.tensor([reading["continuous"] for reading in read])
+    assert (means - q.mean).abs().max() < 0.1 * (q.mean.abs().max() + 1)
 
 
 @needs_browser
 def test_a_small_pages_images_are_within_four_grey_levels_and_it_says_nothing_of_q(page, browser):
     generator, _ = page(small=True)
     latents = sample(LAYOUT, 100, torch.Generator())
-    with torch.no_grad():
-        expected = generator(latents).permute(0, 2, 3, 1).flatten(1).numpy()
-    shown = browser.run(
-        "return arguments[0].map((row) => Array.from(generate(row)))", latents.tolist()
-    )
-    assert np.abs(np.array(shown) - expected).max() * 255 < 4
+    assert images_differ_by(browser, generator, latents) < 4 / 255
     time.sleep(0.3)
     assert "category 0" in browser.run("return document.getElementById('said').textContent")
     assert "Q reads" not in browser.run("return document.body.innerText")
     assert not [entry for entry in browser.log("browser") if entry["level"] == "SEVERE"]
 
 
-def test_a_small_page_of_mnists_networks_is_at_most_eight_megabytes(tmp_path):
-    params = load_preset("release")
-    networks = build_networks(TABLES["mnist"], params.codes, params.networks, seed=0)
-    noise = sample(params.codes, 8, torch.Generator())[:, params.codes.noise_slice]
-    write_page(tmp_path / "page", *networks, facts_for(params.codes, "mnist", noise), small=True)
+def test_a_small_page_of_mnists_networks_is_at_most_eight_megabytes(tmp_path, params):
+    layout = params.codes
+    networks = build_networks(TABLES["mnist"], layout, params.networks, seed=0)
+    noise = sample(layout, 8, torch.Generator())[:, layout.noise_slice]
+    write_page(tmp_path / "page", *networks, facts_for(layout, "mnist", noise), small=True)
     assert 6e6 < (tmp_path / "page").stat().st_size <= 8e6
 
 
@@ -235,7 +215,7 @@ def test_every_control_changes_the_picture_and_nothing_fails(page, browser, layo
 @needs_browser
 def test_keys_choose_a_category_by_its_label_shuffle_the_noise_and_move_the_pad(page, browser):
     page()
-    # The fixture's labels run from 9 down, so there is no 3 and the key is the number itself.
+    # The labels run from 9 down, so there is no 3 and the key is the number itself.
     press(browser, "body", "3")
     assert browser.run("return state.categorical[0]") == 3
     press(browser, "body", "8")
@@ -278,11 +258,10 @@ def test_the_pads_dot_is_in_one_place_and_its_images_are_drawn_once(page, browse
 def test_the_slant_beside_the_picture_is_that_of_the_measurements(page, browser, digit_images):
     page()
     images = digit_images[:20, 0].float() / 255
-    slants = browser.run(
-        "return arguments[0].map((image) => measure(image).slant)", images.flatten(1).tolist()
-    )
-    expected = measure_shapes(images.numpy())["slant"]
-    assert np.abs(np.array(slants) - expected.to_numpy()).max() < 1e-3
+    script = "return arguments[0].map((image) => measure(image).slant)"
+    slants = browser.run(script, images.flatten(1).tolist())
+    expected = measure_shapes(images.numpy())["slant"].to_numpy()
+    assert slants == pytest.approx(expected, abs=1e-3)
 
 
 @needs_browser

@@ -38,7 +38,7 @@ def embedded(svg):
 
 
 @pytest.mark.parametrize("kind", SAVE)
-@pytest.mark.parametrize("name", ["traversal", "confusion"])
+@pytest.mark.parametrize("name", FIGURES)
 def test_the_same_figure_gives_the_same_bytes_without_date_or_version(tmp_path, kind, name):
     before = dict(rcParams)
     first, again = (saved(FIGURES[name](), kind, tmp_path) for _ in range(2))

@@ -48,9 +48,8 @@ def test_a_category_is_unused_below_a_tenth_of_an_equal_share(count, unused):
 
 
 def test_many_unused_categories_are_counted_and_some_named():
-    assert unbalanced_categories([50] * 3 + [0] * 12) == [
-        "Q hardly uses 12 of the 15 categories of c1 (3, 4, 5, 6, 7, 8, 9, 10, 11, 12, ...)"
-    ]
+    (found,) = unbalanced_categories([50] * 3 + [0] * 12)
+    assert "uses 12 of the 15 categories of c1 (3, 4, 5, 6, 7, 8, 9, 10, 11, 12, ...)" in found
 
 
 @pytest.mark.parametrize(("by", "constant"), [(2, True), (3, False)])

@@ -41,10 +41,9 @@ def test_a_dirty_tree_is_refused_by_the_names_of_its_files(repository):
 
 def test_an_address_where_no_scheduler_answers_is_one_line(monkeypatch):
     monkeypatch.setattr("study.cluster.SECONDS_TO_CONNECT", 1)
-    refused = pytest.raises(InfoGANError, match=r"no scheduler at tcp://127\.0\.0\.1:9: ")
-    with refused as found, connected("tcp://127.0.0.1:9", 1):
+    refused = pytest.raises(InfoGANError, match=r"^no scheduler at tcp://127\.0\.0\.1:9: .*\Z")
+    with refused, connected("tcp://127.0.0.1:9", 1):
         pass
-    assert "\n" not in str(found.value)
     with pytest.raises(InfoGANError, match=r"no scheduler at nowhere:: "), connected("nowhere:", 1):
         pass
 
@@ -54,9 +53,8 @@ def test_a_store_that_cannot_be_written_is_one_line(repository):
     (repository / "file").touch()
     Store(str(repository / "store")).check()
     assert [path for path in (repository / "store").rglob("*") if path.is_file()] == []
-    with pytest.raises(InfoGANError, match=r"STORE .*/file/store cannot be written: ") as found:
+    with pytest.raises(InfoGANError, match=r"^STORE .*/file/store cannot be written: .*\Z"):
         Store(str(repository / "file" / "store")).check()
-    assert "\n" not in str(found.value)
 
 
 def test_a_name_that_is_taken_is_refused_and_its_experiment_stays(repository):
@@ -67,8 +65,8 @@ def test_a_name_that_is_taken_is_refused_and_its_experiment_stays(repository):
     one = Experiment("ours", 0, parameters, {})
     (repository / ".dvc").mkdir()
     refuse_taken_name(one, repository)
-    refuse_taken_name(replace(one, recipe="theirs"), repository)
     other = replace(one, parameters=parameters | {"num_steps": 7})
+    refuse_taken_name(replace(other, recipe="theirs"), repository)
     with pytest.raises(InfoGANError, match="experiment ours-0 is there, with other parameters"):
         refuse_taken_name(other, repository)
     assert git("rev-parse", ref).decode().strip() == head
@@ -87,8 +85,6 @@ def test_a_bundle_that_does_not_fit_fails_its_training_alone(repository, capsys)
 
 def test_the_first_three_packages_that_differ_are_named():
     ours = {"a": "1", "b": "2", "c": None, "d": "4", "e": "5"}
-    theirs = {"a": "1", "b": "3", "c": "3", "d": None, "e": "6"}
-    assert differences(theirs, ours) == [
+    assert differences({"a": "1", "b": "3", "c": "3", "d": None, "e": "6"}, ours) == [
         *("b 2 where 3 is meant", "c None where 3 is meant", "d 4 where None is meant")
     ]
-    assert differences(ours, dict(ours)) == []

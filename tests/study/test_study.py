@@ -18,7 +18,6 @@ from study.report import (
     README_MARKS,
     document,
     draw,
-    metrics_by_recipe,
     readme_with_table,
     table,
     tiles,
@@ -52,10 +51,9 @@ def experiment_of(recipes_of):
     return read
 
 
-@pytest.mark.parametrize("preset", ["release", "paper"])
-def test_a_recipe_with_a_preset_becomes_exactly_that_preset(experiment_of, preset):
-    overrides = experiment_of(f"preset: {ROOT}/presets/{preset}.yaml").overrides
-    expected = load_preset(preset).model_copy(update={"seeds": [7], "objectives": ["infogan"]})
+def test_a_recipe_with_a_preset_becomes_exactly_that_preset(experiment_of):
+    overrides = experiment_of(f"preset: {ROOT}/presets/paper.yaml").overrides
+    expected = load_preset("paper").model_copy(update={"seeds": [7], "objectives": ["infogan"]})
     assert overrides.pop("judge.weights") == "study/judges/mnist.safetensors"
     assert changed(load_params(BASE), overrides) == expected
 
@@ -65,7 +63,6 @@ def test_the_default_changes_nothing_but_seed_and_objective(experiment_of):
     judge = "study/judges/mnist.safetensors"
     expected = {"seeds": [7], "objectives": ["infogan"], "judge.weights": judge}
     assert experiment.overrides == expected
-    assert experiment.name == "it-7"
     assert {'objectives=["infogan"]', "seeds=[7]"} <= set(experiment.options)
 
 
@@ -87,9 +84,8 @@ def test_the_first_seed_of_every_recipe_comes_before_any_second(recipes_of):
     ["[]", "a: 3", "a: {about: x}", "a: {about: x, seeds: []}", "a: {about: x, seeds: [0], b: 1}"],
 )
 def test_a_file_that_lists_no_recipes_is_refused_in_one_line(recipes_of, text):
-    with pytest.raises(InfoGANError, match="not a list of recipes") as refused:
+    with pytest.raises(InfoGANError, match=r"not a list of recipes.*\Z"):
         recipes_of(text)
-    assert "\n" not in str(refused.value)
 
 
 def test_an_unknown_parameter_is_refused_by_name(experiment_of):
@@ -97,32 +93,25 @@ def test_an_unknown_parameter_is_refused_by_name(experiment_of):
         experiment_of("set: {lamda: 1}")
 
 
-def test_the_committed_study_is_well_formed(monkeypatch):
+def test_the_committed_study_is_well_formed_and_the_readme_shows_its_records(monkeypatch):
     monkeypatch.chdir(ROOT)
     recipes = load_recipes(Path("study/experiments.yaml"))
     names = [experiment.name for experiment in experiments(recipes, Path("params.yaml"))]
     assert len(set(names)) == len(names)
-
-
-def test_the_readme_shows_the_committed_records():
-    recipes = load_recipes(ROOT / "study" / "experiments.yaml")
-    text = (ROOT / "README.md").read_text()
-    assert readme_with_table(text, load_records(ROOT / "reports" / "study"), recipes) == text
+    text = Path("README.md").read_text(encoding="utf-8")
+    assert readme_with_table(text, load_records(Path("reports/study")), recipes) == text
 
 
 # Records and report.
 
 
-def make_record(recipe, seed, accuracy, folder=Path(), dataset="mnist"):
+def make_record(recipe, seed, accuracy, dataset="mnist", folder=Path(), **metrics):
     contents = {
-        "recipe": recipe,
-        "seed": seed,
-        "measurements": {"metrics": {"accuracy_matched": accuracy}},
         "environment": {"device": "cpu"},
         "judge": {"frechet_floor": 0.3},
-        "parameters": {"objectives": ["infogan"], "dataset": dataset},
+        "parameters": {"dataset": dataset},
     }
-    metrics = {"accuracy_matched": accuracy}
+    metrics["accuracy_matched"] = accuracy
     return Record(recipe, seed, metrics, contents, pd.DataFrame(), folder / "codes.png")
 
 
@@ -140,14 +129,6 @@ def recipes(recipes_of):
     )
 
 
-def test_records_are_grouped_in_the_order_of_the_recipes(recipes):
-    records = [make_record("other", 0, 0.5), make_record("default", 1, 0.9)]
-    assert metrics_by_recipe(records, recipes) == {
-        "default": {1: {"accuracy_matched": 0.9}},
-        "other": {0: {"accuracy_matched": 0.5}},
-    }
-
-
 def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     records = [
         make_record("default", 0, 0.98),
@@ -158,9 +139,8 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
         make_record("wide", 0, 0.55),
         make_record("clothes", 0, 0.61),
         make_record("told", 0, 0.71),
-        make_record("one", 0, 0.81),
+        make_record("one", 0, 0.81, bound_cat_training_nats=2.125),
     ]
-    records[-1].metrics["bound_cat_training_nats"] = 2.125
     text = document(records, recipes, ["figure_1"])
     before, ablations = text.split("## Ablations")
     before, data = before.split("## Other data sets")
@@ -173,18 +153,13 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     assert "| clothes | 0 | 0.610 (n = 1)" in data
     assert "0.250" not in claims + data
     rows = ablations.split("## Every seed")[0].strip().splitlines()[-5:]
-    for row, begin in zip(
-        rows,
-        (
-            "| the default | 0 | 0.980 (n = 1)",
-            "| no noise | 0 | 0.250 (n = 1)",
-            "| wider | 0 | 0.550 (n = 1)",
-            "| the default | 0, 1 | 0.940 ± 0.057 (n = 2)",
-            "| taller | 0, 1 | 0.400 ± 0.071 (n = 2)",
-        ),
-        strict=True,
-    ):
-        assert row.startswith(begin)
+    assert [row.split(" | ")[:3] for row in rows] == [
+        ["| the default", "0", "0.980 (n = 1)"],
+        ["| no noise", "0", "0.250 (n = 1)"],
+        ["| wider", "0", "0.550 (n = 1)"],
+        ["| the default", "0, 1", "0.940 ± 0.057 (n = 2)"],
+        ["| taller", "0, 1", "0.400 ± 0.071 (n = 2)"],
+    ]
     assert "![figure_1](study/figure_1.png)" in text
 
 
@@ -199,19 +174,15 @@ def test_each_machine_is_named_with_the_runs_that_it_computed(recipes):
     assert "| gpu | `default` 0 |" in text
 
 
-def test_the_readme_gets_a_table_of_the_main_recipes_between_its_marks(recipes):
-    records = [
-        make_record("default", 0, 0.98),
-        make_record("default", 1, 0.9),
-        make_record("small", 0, 1),
-    ]
+def test_the_readme_gets_a_table_of_the_main_recipes_in_their_order_between_its_marks(recipes):
+    runs = (("other", 0, 0.5), ("default", 1, 0.9), ("default", 0, 0.98), ("small", 0, 1))
+    records = [make_record(*run) for run in runs]
     begin, end = README_MARKS
     made = readme_with_table(f"before\n{begin}\nold\n{end}\nafter\n", records, recipes)
-    assert made.startswith(
-        f"before\n{begin}\n| Claim of the paper | Metric | Paper | `default` |\n"
-    )
+    header = "| Claim of the paper | Metric | Paper | `default` | `other` |"
+    assert made.startswith(f"before\n{begin}\n{header}\n")
     assert made.endswith(f"|\n{end}\nafter\n")
-    assert "0.940 ± 0.057 (n = 2)" in made
+    assert "| 0.940 ± 0.057 (n = 2) | 0.500 (n = 1) |" in made
     assert "old" not in made
     assert readme_with_table(made, records, recipes) == made
 
@@ -230,12 +201,11 @@ def test_other_experiments_have_claims_and_seeds_of_their_own(recipes_of):
         "default: {about: the default, seeds: [0]}\n"
         "turned: {about: as App. C.4 for azimuth, part: factors, seeds: [0, 1]}",
     )
-    effects = ({"azimuth_spearman": 0.95}, {"azimuth_spearman": 0.5})
-    turned = [make_record("turned", seed, 0, dataset="heads") for seed in (0, 1)]
-    for record, metrics in zip(turned, effects, strict=True):
-        record.metrics.clear()
-        record.metrics.update(metrics)
-    records = [make_record("default", 0, 0.9), *turned]
+    records = [
+        make_record("default", 0, 0.9),
+        make_record("turned", 0, 0, "heads", azimuth_spearman=0.95),
+        make_record("turned", 1, 0, "heads", azimuth_spearman=0.5),
+    ]
     assert table(records).loc[("turned", 1), "azimuth_spearman"] == 0.5
     text = document(records, recipes, [])
     before, _, own = text.partition("## Other experiments: `heads`, in place of Faces")
@@ -249,15 +219,10 @@ def test_other_experiments_have_claims_and_seeds_of_their_own(recipes_of):
 def test_every_recipe_but_the_ablations_has_a_picture_of_its_seeds(tmp_path, recipes):
     Image.fromarray(grid_image(np.zeros((5, 10, 1, 28, 28), np.uint8))).save(tmp_path / "codes.png")
     curves = pd.DataFrame({"step": [1, 2], "bound_cat_nats": [0.5, 2.0]})
-    runs = (
-        ("default", "mnist"),
-        ("small", "mnist"),
-        ("clothes", "fashion_mnist"),
-        ("one", "mnist"),
-    )
+    runs = {"default": "mnist", "small": "mnist", "clothes": "fashion_mnist", "one": "mnist"}
     records = [
-        replace(make_record(name, 0, 0.9, tmp_path, dataset), curves=curves)
-        for name, dataset in runs
+        replace(make_record(name, 0, 0.9, dataset, tmp_path), curves=curves)
+        for name, dataset in runs.items()
     ]
     assert list(draw(records, recipes)) == [
         *("figure_1", "seeds_default", "seeds_clothes", "seeds_one"),
@@ -307,19 +272,14 @@ def test_a_broken_record_is_named(tmp_path):
 
 
 def test_what_git_refuses_ends_in_its_own_words_on_one_line(tmp_path):
-    with pytest.raises(InfoGANError, match=r"^git: fatal: not a git repository") as refused:
+    with pytest.raises(InfoGANError, match=r"^git: fatal: not a git repository.*\Z"):
         git("rev-parse", "HEAD", folder=tmp_path)
-    assert "\n" not in str(refused.value)
 
 
-def test_a_shallow_clone_is_refused_before_anything_is_trained(tmp_path):
-    whole, shallow = tmp_path / "whole", tmp_path / "shallow"
-    whole.mkdir()
-    git("init", "-q", folder=whole)
-    identity = ("-c", "user.name=A", "-c", "user.email=a@example.org")
+def test_a_shallow_clone_is_refused_before_anything_is_trained(command, tmp_path):
     for message in ("first", "second"):
-        git(*identity, "commit", "-q", "--allow-empty", "-m", message, folder=whole)
-    git("clone", "-q", "--depth", "1", whole.as_uri(), str(shallow), folder=tmp_path)
-    refuse_shallow_clone(whole)
+        command("git", "commit", "-q", "--allow-empty", "-m", message)
+    command("git", "clone", "-q", "--depth", "1", tmp_path.as_uri(), "shallow")
+    refuse_shallow_clone()
     with pytest.raises(InfoGANError, match=r"run git fetch --unshallow"):
-        refuse_shallow_clone(shallow)
+        refuse_shallow_clone(Path("shallow"))
