@@ -2,7 +2,10 @@
 
 import hashlib
 import json
+import socket
+import struct
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -40,16 +43,27 @@ class _Handler(BaseHTTPRequestHandler):
                 self._answer(200, b"<html><body>Please log in to the network.</body></html>")
             case "silent":
                 self.server.closing.wait(30)
+            case "reset half-way":
+                self._answer(200, contents, sent=len(contents) // 2)
+                self._reset()
             case _ if contents is None:
                 self._answer(404, b"no such file")
             case _:
                 self._answer(200, contents)
 
-    def _answer(self, status: int, contents: bytes) -> None:
+    def _answer(self, status: int, contents: bytes, sent: int | None = None) -> None:
         self.send_response(status)
         self.send_header("Content-Length", str(len(contents)))
         self.end_headers()
-        self.wfile.write(contents)
+        self.wfile.write(contents[:sent])
+        self.wfile.flush()
+
+    def _reset(self) -> None:
+        """Close with a reset instead of an end, once the client has read what was sent."""
+        time.sleep(0.05)
+        linger = struct.pack("ii", 1, 0)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+        self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:
         pass

@@ -23,6 +23,7 @@ if shutil.which("npm") is None:
 REASONS = {
     "connection refused": ("Connection refused", "ECONNREFUSED"),
     "silent": ("timed out", "timeout"),
+    "reset half-way": (None, "ECONNRESET|aborted|hang up"),
     "HTML": (None, "integrity"),
 }
 
