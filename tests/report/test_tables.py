@@ -26,6 +26,14 @@ MEASURED = {
 }
 
 
+def test_summary_holds_mean_and_sample_std_over_seeds_in_the_order_of_objectives():
+    summary = summarise(MEASURED)
+    assert list(summary) == ["infogan", "gan"]
+    assert summary["infogan"]["accuracy_matched"] == pytest.approx(0.88)
+    assert summary["infogan"]["accuracy_matched_std"] == pytest.approx(0.16 / math.sqrt(2))
+    assert summary["gan"] == MEASURED["gan"][0]  # one seed has no std
+
+
 @pytest.mark.filterwarnings("ignore:invalid value")
 @pytest.mark.parametrize("value", [math.nan, math.inf])
 def test_a_metric_that_is_not_finite_in_one_run_has_no_mean_over_the_others(value):
