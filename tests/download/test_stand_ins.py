@@ -11,10 +11,15 @@ from infogan.datasets import lookup
 from infogan.download.heads import render_heads, sample_identities
 from infogan.download.packing import READERS
 from infogan.download.seats import STYLE, render_seats, sample_styles
-from tests.rendered import middle_values, seeded
+from tests.layouts import seeded
 from tests.toy_data import register
 
 HEADS, SEATS = lookup("heads").factors, lookup("seats").factors
+
+
+def middle_values(factors, num):
+    """Every factor in the middle of its range."""
+    return torch.tensor([[(factor.low + factor.high) / 2 for factor in factors]]).repeat(num, 1)
 
 
 def with_factors(factors, num, changed):

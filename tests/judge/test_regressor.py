@@ -9,7 +9,7 @@ from infogan.base.factors import sample_factors
 from infogan.datasets import lookup
 from infogan.judge.regressor import read_factors, reading_r2, train_regressor
 from infogan.params import Judging
-from tests.rendered import seeded
+from tests.layouts import seeded
 
 OPTIONS = Judging(
     weights="", num_epochs=8, batch_size=24, lr=0.003, seed=0, rotation=0, shear=0, scale=0, shift=0

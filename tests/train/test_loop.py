@@ -25,13 +25,10 @@ from infogan.train.objective import Objective
 from infogan.train.players import Players, make_players
 from infogan.train.snapshot import Interrupted, Snapshots
 from infogan.train.step import Game, train_step
+from tests.layouts import seeded
 
 CPU = torch.device("cpu")
 BATCH = 8
-
-
-def seeded(seed=0):
-    return torch.Generator().manual_seed(seed)
 
 
 def weights(module):
