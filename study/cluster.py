@@ -131,6 +131,7 @@ class Study:
         self.client, self.store, self.python, self.collect = client, store, python, collect
         self.head = git("rev-parse", "HEAD").decode().strip()
         self.folder = git("rev-parse", "--show-prefix").decode().strip()
+        self.lock = hashlib.sha256(git("ls-tree", "HEAD", "dvc.lock")).hexdigest()[:12]
         self.waiting: list[tuple[Job, list[Experiment]]] = []
         self.running: dict[Future, tuple[Job, list[Experiment]]] = {}
         self.place: dict[str, int] = {}  # of each experiment in the study's order
@@ -189,8 +190,11 @@ class Study:
             self.waiting.append((job, group))
 
     def patch(self, name: str) -> Path:
-        """The file of what a step of this commit's study has changed of dvc.lock."""
-        return MARKS / self.head / f"{name}.patch"
+        """The file of what a step has changed of dvc.lock, as long as HEAD's is the same.
+
+        DVC finds what of it another commit's code or parameters leave valid.
+        """
+        return MARKS / self.lock / f"{name}.patch"
 
     def submit(self) -> None:
         """Hand the first steps in the study's order to the workers that are free.

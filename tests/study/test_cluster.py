@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from types import SimpleNamespace
 
 import dask
 import pytest
@@ -205,6 +206,26 @@ def test_experiments_begin_in_the_studys_order(here, tmp_path, monkeypatch):
         study = Study(client, Store(""), "true", collect=lambda one: False)
         failed = study.run(wanted, progress)
     assert failed == [one.name for one in wanted]
+
+
+def test_what_a_step_has_done_counts_until_another_lock_file_is_committed(
+    here, tmp_path, monkeypatch
+):
+    (tmp_path / "next").mkdir()
+    place = clone(here, tmp_path / "next", tmp_path)
+    monkeypatch.chdir(place.folder)
+    client = SimpleNamespace(scheduler=SimpleNamespace(address=""))
+
+    def patch() -> Path:
+        return Study(client, Store(""), "python", collect=lambda one: False).patch("ours-0")
+
+    before = patch()
+    (place.folder / "README.md").write_text("Other records.")
+    commit(place.run)
+    assert patch() == before
+    (place.folder / "dvc.lock").write_text("schema: '2.0'\n")
+    commit(place.run)
+    assert patch() != before
 
 
 def test_stages_keep_the_memory_that_they_free(tmp_path, monkeypatch):
