@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -176,7 +175,7 @@ def draw(records: list[Record], recipes: dict[str, Recipe]) -> dict[str, Figure]
         if recipe.part == "curves":
             curves += [r.curves.assign(objective=recipe.objective, seed=r.seed) for r in own]
         pictures[f"seeds_{name}"] = figures.seeds_figure(
-            {r.seed: tiles(r.picture, lookup(r.dataset).image_shape[1]) for r in own},
+            {r.seed: np.asarray(Image.open(r.picture)) for r in own},
             {r.seed: r.metrics["accuracy_matched"] for r in own if "accuracy_matched" in r.metrics},
         )
     if curves:
@@ -260,13 +259,3 @@ def _machines(records: list[Record], recipes: dict[str, Recipe]) -> list[Block]:
         "The same seed on another processor rounds otherwise and is another run.",
         Table((*records[0].contents["environment"], "runs and seeds"), rows),
     ]
-
-
-def tiles(path: Path, size: int) -> np.ndarray:
-    """A grid's picture cut back into its grey square images, [row, column, 1, size, size]."""
-    pixels = np.asarray(Image.open(path))
-    padding = figures.GRID_PADDING
-    rows, columns = ((side + padding) // (size + padding) for side in pixels.shape[:2])
-    padded = np.pad(pixels, ((0, padding), (0, padding)))
-    tiles = padded.reshape(rows, size + padding, columns, size + padding)[:, :size, :, :size]
-    return tiles.transpose(0, 2, 1, 3)[:, :, None]

@@ -10,6 +10,7 @@ from infogan.base.dataset import DataSet
 from infogan.evaluate.record import ROLE_NAMES, UNMATCHED
 from infogan.params import Params, film_steps
 from infogan.report import figures
+from infogan.report.grids import grid_image
 from infogan.report.runs import Run, all_curves
 
 
@@ -35,15 +36,11 @@ def draw(
         pictures["figure_1"] = figures.mutual_information_figure(
             curves,
             sum(layout.categorical_entropies_nats),
-            figures.PAPER_FIGURE_1 if beside_paper(params) else None,
             "c_1" if num_codes == 1 else rf"c_1 \ldots c_{{{num_codes}}}",
+            beside_paper=beside_paper(params),
         )
-    pictures[f"figure_{data_set.figure}"] = figures.traversal_figure(
-        _panels(first, params, data_set)
-    )
-    pictures["film"] = figures.traversal_figure(
-        [_film_panel(run, params) for run in first.values()]
-    )
+    pictures[f"figure_{data_set.figure}"] = figures.grid_figure(_panels(first, params, data_set))
+    pictures["film"] = figures.grid_figure([_film_panel(run, params) for run in first.values()])
     pictures["losses"] = figures.losses_figure(curves)
     fakes = {
         name: run.grids["samples"].reshape(-1, *data_set.image_shape) for name, run in first.items()
@@ -59,7 +56,7 @@ def draw(
         seeds = [run for run in runs if run.objective == objective]
         if len(seeds) > 1:
             pictures[f"seeds_{objective}"] = figures.seeds_figure(
-                {run.seed: run.grids["c1"][:, _order(run)] for run in seeds},
+                {run.seed: grid_image(run.grids["c1"][:, _order(run)]) for run in seeds},
                 {run.seed: run.record["metrics"]["accuracy_matched"] for run in seeds},
             )
     return pictures
@@ -85,8 +82,7 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
     continuous = layout.names[len(layout.categorical) :]
     played = {continuous[role["code"]]: key for key, role in main.record["roles"].items()}
     values = np.linspace(-params.traverse.limit, params.traverse.limit, params.traverse.columns)
-    roles = [*main.record["roles"], None]
-    for name in sorted(continuous, key=lambda name: roles.index(played.get(name))):
+    for name in dict.fromkeys((*played, *continuous)):
         role = ""
         if name in played:
             correlation = main.record["metrics"][f"{played[name]}_spearman"]
@@ -96,7 +92,7 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
         labels = [f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in values]
         panels.append((title, main.grids[name], labels))
     return [
-        figures.GridPanel(f"({chr(ord('a') + index)}) {title}", images, labels)
+        figures.GridPanel(f"({chr(ord('a') + index)}) {title}", grid_image(images), labels)
         for index, (title, images, labels) in enumerate(panels)
     ]
 
@@ -110,7 +106,7 @@ def _film_panel(run: Run, params: Params) -> figures.GridPanel:
         rows = rows[_order(run)]
     labels = [f"{steps[i]:,}" for i in shown]
     title = f"Steps of training: {figures.objective_name(run.objective)}"
-    return figures.GridPanel(title, rows, labels)
+    return figures.GridPanel(title, grid_image(rows), labels)
 
 
 def category_order(mapping: Sequence[int]) -> list[int]:
