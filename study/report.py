@@ -64,9 +64,8 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         return {name: runs for name, runs in by_recipe.items() if recipes[name].part == part}
 
     def rows(measured: Measured, metrics: Sequence[str]) -> Table:
-        """A row for each recipe: what it is, its seeds, and some metrics."""
-        means = [_means(recipes[name].about, runs, metrics) for name, runs in measured.items()]
-        return _table("Recipe", means, metrics)
+        entries = [(recipes[name].about, runs) for name, runs in measured.items()]
+        return _means("Recipe", entries, metrics)
 
     objectives = {name: recipe.objective for name, recipe in recipes.items()}
     default = by_recipe.get("default", {})
@@ -145,7 +144,7 @@ def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recip
     main = {name: recipe for name, recipe in recipes.items() if recipe.part == "main"}
     measured = metrics_by_recipe(records, main)
     rows = [
-        (claim, f"`{metric}`", paper, *tables.spreads(measured, metric))
+        (claim, f"`{metric}`", paper, *tables.spreads(measured, metric).values())
         for claim, paper, metric in README_ROWS
     ]
     header = ("Claim of the paper", "Metric", "Paper", *(f"`{name}`" for name in measured))
@@ -155,10 +154,7 @@ def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recip
 
 def metrics_by_recipe(records: list[Record], recipes: dict[str, Recipe]) -> Measured:
     """Metrics by recipe and seed, in the recipes' order; only recipes with a record."""
-    found: Measured = {name: {} for name in recipes}
-    for record in sorted(records, key=lambda record: record.seed):
-        if record.recipe in found:
-            found[record.recipe][record.seed] = record.metrics
+    found = {name: {r.seed: r.metrics for r in records if r.recipe == name} for name in recipes}
     return {name: runs for name, runs in found.items() if runs}
 
 
@@ -195,24 +191,22 @@ def _ablations(
     default: dict[int, Metrics], ablations: Measured, recipes: dict[str, Recipe]
 ) -> Table:
     """Those that ran on the same seeds stand together, below the default on these seeds."""
-    groups: dict[tuple[int, ...], list[str]] = {}
-    for name, runs in ablations.items():
-        groups.setdefault(tuple(runs), []).append(name)
-    rows = []
-    for seeds, names in groups.items():
+    entries = []
+    for seeds in dict.fromkeys(tuple(runs) for runs in ablations.values()):
         unchanged = {seed: metrics for seed, metrics in default.items() if seed in seeds}
-        rows.append(_means(recipes["default"].about, unchanged, ABLATION_METRICS))
-        rows += [_means(recipes[n].about, ablations[n], ABLATION_METRICS) for n in names]
-    return _table("What is changed", rows, ABLATION_METRICS)
+        entries.append((recipes["default"].about, unchanged))
+        entries += [(recipes[n].about, r) for n, r in ablations.items() if tuple(r) == seeds]
+    return _means("What is changed", entries, ABLATION_METRICS)
 
 
-def _means(about: str, runs: dict[int, Metrics], metrics: Sequence[str]) -> tuple[str, ...]:
-    """A row: what was run, with which seeds, and each metric over them."""
-    values = (tables.spreads({about: runs}, key)[0] for key in metrics)
-    return about, ", ".join(map(str, runs)), *values
-
-
-def _table(first: str, rows: Sequence[Sequence[str]], metrics: Sequence[str]) -> Table:
+def _means(
+    first: str, entries: list[tuple[str, dict[int, Metrics]]], metrics: Sequence[str]
+) -> Table:
+    """A row for each entry: what was run, with which seeds, and each metric over them."""
+    rows = [
+        (about, ", ".join(map(str, runs)), *(tables.spread(runs, key) for key in metrics))
+        for about, runs in entries
+    ]
     return Table((first, "Seeds", *(f"`{key}`" for key in metrics)), rows)
 
 
