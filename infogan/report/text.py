@@ -140,12 +140,12 @@ def _judge(data_set: DataSet, judge: dict[str, Any]) -> str:
     )
 
 
-def _seed_metrics(data_set: DataSet) -> tuple[str, ...]:
+def _seed_metrics(data_set: DataSet) -> list[str]:
     """What is shown of every seed; of many factors none."""
     factors = data_set.factors if len(data_set.factors) <= MAX_FACTORS_SHOWN else ()
     keys = ("code_spearman", "spearman", "share")
-    own = [f"{factor.name}_{key}" for factor in factors for key in keys]
-    return (*SEED_METRICS, *(name for name in own if name not in SEED_METRICS), *FACTOR_METRICS)
+    own = (f"{factor.name}_{key}" for factor in factors for key in keys)
+    return list(dict.fromkeys((*SEED_METRICS, *own, *FACTOR_METRICS)))
 
 
 def _information_table(runs: list[Run], params: Params) -> Table:
