@@ -2,11 +2,8 @@
 
 import argparse
 import json
-from typing import Any
 
 from infogan.base.randomness import random_stream
-from infogan.datasets import lookup
-from infogan.evaluate.record import ROLE_NAMES, UNMATCHED
 from infogan.explore.page import page_facts, write_page
 from infogan.method.codes import sample
 from infogan.method.weights import load_weights
@@ -19,43 +16,12 @@ NUM_NOISE_SAMPLES = 8
 def main(args: argparse.Namespace) -> None:
     """Write the page."""
     params = load_params(args.params)
-    data_set = lookup(params.dataset)
-    layout = params.codes
-    generator, discriminator = load_weights(args.weights, params)
     record = json.loads(args.measurements.read_text(encoding="utf-8"))
     rng = random_stream(args.seed, "explore")
-    noise = sample(layout, NUM_NOISE_SAMPLES, rng)[:, layout.noise_slice]
-    continuous = layout.names[len(layout.categorical) :]
-    roles = {
-        continuous[role["code"]]: f"{ROLE_NAMES[name] if data_set.shows_strokes else name} "
-        f"(rank correlation {record['metrics'][f'{name}_spearman']:.2f})"
-        for name, role in record["roles"].items()
-    }
-    facts = page_facts(
-        layout,
-        data_set.image_shape,
-        data_set.value_range,
-        noise,
-        title=f"InfoGAN on {params.dataset}: what its codes mean",
-        categories=named_categories(record, data_set.class_names),
-        roles=roles,
-        limit=params.traverse.limit,
-        measures_digits=data_set.shows_strokes,
-    )
-    write_page(args.out, generator, discriminator, facts, small=args.small)
+    noise = sample(params.codes, NUM_NOISE_SAMPLES, rng)[:, params.codes.noise_slice]
+    facts, networks = page_facts(params, noise, record), load_weights(args.weights, params)
+    write_page(args.out, *networks, facts, small=args.small)
     print(f"explore: {args.out}, {args.out.stat().st_size / 1e6:.1f} MB; open it in a browser")
-
-
-def named_categories(record: dict[str, Any], class_names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """Label and purity of each category of c1: its matched class, and that class's share in it."""
-    if "contingency" not in record:
-        return []
-    named = []
-    for counts, matched in zip(record["contingency"], record["category_to_class"], strict=True):
-        label = "-" if matched == UNMATCHED else class_names[matched]
-        purity = 0.0 if matched == UNMATCHED else counts[matched] / max(sum(counts), 1)
-        named.append({"label": label, "purity": round(purity, 4)})
-    return named
 
 
 def parser() -> argparse.ArgumentParser:

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -65,9 +64,8 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         return {name: runs for name, runs in by_recipe.items() if recipes[name].part == part}
 
     def rows(measured: Measured, metrics: Sequence[str]) -> Table:
-        """A row for each recipe: what it is, its seeds, and some metrics."""
-        means = [_means(recipes[name].about, runs, metrics) for name, runs in measured.items()]
-        return _table("Recipe", means, metrics)
+        entries = [(recipes[name].about, runs) for name, runs in measured.items()]
+        return _means("Recipe", entries, metrics)
 
     objectives = {name: recipe.objective for name, recipe in recipes.items()}
     default = by_recipe.get("default", {})
@@ -146,7 +144,7 @@ def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recip
     main = {name: recipe for name, recipe in recipes.items() if recipe.part == "main"}
     measured = metrics_by_recipe(records, main)
     rows = [
-        (claim, f"`{metric}`", paper, *tables.spreads(measured, metric))
+        (claim, f"`{metric}`", paper, *tables.spreads(measured, metric).values())
         for claim, paper, metric in README_ROWS
     ]
     header = ("Claim of the paper", "Metric", "Paper", *(f"`{name}`" for name in measured))
@@ -156,10 +154,7 @@ def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recip
 
 def metrics_by_recipe(records: list[Record], recipes: dict[str, Recipe]) -> Measured:
     """Metrics by recipe and seed, in the recipes' order; only recipes with a record."""
-    found: Measured = {name: {} for name in recipes}
-    for record in sorted(records, key=lambda record: record.seed):
-        if record.recipe in found:
-            found[record.recipe][record.seed] = record.metrics
+    found = {name: {r.seed: r.metrics for r in records if r.recipe == name} for name in recipes}
     return {name: runs for name, runs in found.items() if runs}
 
 
@@ -176,7 +171,7 @@ def draw(records: list[Record], recipes: dict[str, Recipe]) -> dict[str, Figure]
         if recipe.part == "curves":
             curves += [r.curves.assign(objective=recipe.objective, seed=r.seed) for r in own]
         pictures[f"seeds_{name}"] = figures.seeds_figure(
-            {r.seed: tiles(r.picture, lookup(r.dataset).image_shape[1]) for r in own},
+            {r.seed: np.asarray(Image.open(r.picture)) for r in own},
             {r.seed: r.metrics["accuracy_matched"] for r in own if "accuracy_matched" in r.metrics},
         )
     if curves:
@@ -196,24 +191,22 @@ def _ablations(
     default: dict[int, Metrics], ablations: Measured, recipes: dict[str, Recipe]
 ) -> Table:
     """Those that ran on the same seeds stand together, below the default on these seeds."""
-    groups: dict[tuple[int, ...], list[str]] = {}
-    for name, runs in ablations.items():
-        groups.setdefault(tuple(runs), []).append(name)
-    rows = []
-    for seeds, names in groups.items():
+    entries = []
+    for seeds in dict.fromkeys(tuple(runs) for runs in ablations.values()):
         unchanged = {seed: metrics for seed, metrics in default.items() if seed in seeds}
-        rows.append(_means(recipes["default"].about, unchanged, ABLATION_METRICS))
-        rows += [_means(recipes[n].about, ablations[n], ABLATION_METRICS) for n in names]
-    return _table("What is changed", rows, ABLATION_METRICS)
+        entries.append((recipes["default"].about, unchanged))
+        entries += [(recipes[n].about, r) for n, r in ablations.items() if tuple(r) == seeds]
+    return _means("What is changed", entries, ABLATION_METRICS)
 
 
-def _means(about: str, runs: dict[int, Metrics], metrics: Sequence[str]) -> tuple[str, ...]:
-    """A row: what was run, with which seeds, and each metric over them."""
-    values = (tables.spreads({about: runs}, key)[0] for key in metrics)
-    return about, ", ".join(map(str, runs)), *values
-
-
-def _table(first: str, rows: Sequence[Sequence[str]], metrics: Sequence[str]) -> Table:
+def _means(
+    first: str, entries: list[tuple[str, dict[int, Metrics]]], metrics: Sequence[str]
+) -> Table:
+    """A row for each entry: what was run, with which seeds, and each metric over them."""
+    rows = [
+        (about, ", ".join(map(str, runs)), *(tables.spread(runs, key) for key in metrics))
+        for about, runs in entries
+    ]
     return Table((first, "Seeds", *(f"`{key}`" for key in metrics)), rows)
 
 
@@ -260,13 +253,3 @@ def _machines(records: list[Record], recipes: dict[str, Recipe]) -> list[Block]:
         "The same seed on another processor rounds otherwise and is another run.",
         Table((*records[0].contents["environment"], "runs and seeds"), rows),
     ]
-
-
-def tiles(path: Path, size: int) -> np.ndarray:
-    """A grid's picture cut back into its grey square images, [row, column, 1, size, size]."""
-    pixels = np.asarray(Image.open(path))
-    padding = figures.GRID_PADDING
-    rows, columns = ((side + padding) // (size + padding) for side in pixels.shape[:2])
-    padded = np.pad(pixels, ((0, padding), (0, padding)))
-    tiles = padded.reshape(rows, size + padding, columns, size + padding)[:, :size, :, :size]
-    return tiles.transpose(0, 2, 1, 3)[:, :, None]

@@ -12,7 +12,6 @@ import base64
 import html
 import json
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,8 @@ from torch import Tensor, nn
 
 from infogan.base.errors import InfoGANError
 from infogan.base.files import write_file
+from infogan.datasets import lookup
+from infogan.evaluate.record import ROLE_NAMES, UNMATCHED
 from infogan.method.networks import (
     KERNEL_SIZE,
     Discriminator,
@@ -30,7 +31,7 @@ from infogan.method.networks import (
     Generator,
     UnflattenMaps,
 )
-from infogan.params import CodeLayout
+from infogan.params import Params
 
 TEMPLATE = Path(__file__).with_suffix(".html")
 GENERATOR_BITS = 11
@@ -105,25 +106,20 @@ def write_page(
 
 
 def page_facts(
-    layout: CodeLayout,
-    image_shape: tuple[int, int, int],
-    value_range: tuple[float, float],
-    noise: Float[Tensor, "sample noise"],
-    *,
-    title: str,
-    categories: list[dict[str, Any]],
-    roles: dict[str, str],
-    limit: float,
-    measures_digits: bool,
+    params: Params, noise: Float[Tensor, "sample noise"], record: dict[str, Any]
 ) -> dict[str, Any]:
-    """What the page knows besides the networks.
-
-    `categories` has a `label` and a `purity` for each category of c1; `roles` says of a continuous
-    code what it means; `noise` are the samples to choose from.
-    """
-    channels, height, width = image_shape
+    """What the page knows besides the networks, from the measurements and samples of the noise."""
+    layout, data_set = params.codes, lookup(params.dataset)
+    channels, height, width = data_set.image_shape
+    low, high = data_set.value_range
+    continuous = layout.names[len(layout.categorical) :]
+    roles = {
+        continuous[role["code"]]: f"{ROLE_NAMES[name] if data_set.shows_strokes else name} "
+        f"(rank correlation {record['metrics'][f'{name}_spearman']:.2f})"
+        for name, role in record["roles"].items()
+    }
     return {
-        "title": title,
+        "title": f"InfoGAN on {params.dataset}: what its codes mean",
         "layout": {
             "noise": layout.noise,
             "categorical": list(layout.categorical),
@@ -131,46 +127,50 @@ def page_facts(
             "names": list(layout.names),
             "prior": layout.noise_prior,
         },
-        "image": {
-            "channels": channels,
-            "height": height,
-            "width": width,
-            "low": value_range[0],
-            "high": value_range[1],
-        },
-        "categories": categories,
+        "image": {"channels": channels, "height": height, "width": width, "low": low, "high": high},
+        "categories": named_categories(record, data_set.class_names),
         "roles": roles,
-        "limit": limit,
-        "digits": measures_digits,
+        "limit": params.traverse.limit,
+        "digits": data_set.shows_strokes,
         "noise": [[round(float(value), 4) for value in row] for row in noise],
     }
+
+
+def named_categories(record: dict[str, Any], class_names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """Label and purity of each category of c1: its matched class, and that class's share in it."""
+    if "contingency" not in record:
+        return []
+    named = []
+    for counts, matched in zip(record["contingency"], record["category_to_class"], strict=True):
+        label = "-" if matched == UNMATCHED else class_names[matched]
+        purity = 0.0 if matched == UNMATCHED else counts[matched] / max(sum(counts), 1)
+        named.append({"label": label, "purity": round(purity, 4)})
+    return named
 
 
 def fold_layers(layers: Any, size: int) -> list[Operation]:
     """The layers as operations, batch norm folded in; `size` is the height of what enters."""
     operations: list[Operation] = []
-    for layer in _flat(layers):
+    for _, layer in nn.Sequential(*layers).named_modules(remove_duplicate=False):
         match layer:
-            case FlattenMaps():
+            case nn.Sequential() | FlattenMaps():
                 continue
             case UnflattenMaps():
                 size = layer.shape[1]
             case nn.Linear():
                 operations.append(Operation("dense", _numbers(layer.weight), _numbers(layer.bias)))
             case nn.ConvTranspose2d():
-                matrix = layer.weight.permute(2, 3, 1, 0).flatten(0, 2)
-                stride = layer.stride[0]
+                matrix, bias = layer.weight.permute(2, 3, 1, 0).flatten(0, 2), layer.bias
                 operations.append(
-                    Operation("upconv", _numbers(matrix), _numbers(layer.bias), stride, size)
+                    Operation("upconv", _numbers(matrix), _numbers(bias), layer.stride[0], size)
                 )
-                size *= stride
+                size *= layer.stride[0]
             case nn.Conv2d():
-                matrix = layer.weight.permute(0, 2, 3, 1).flatten(1)
-                stride = layer.stride[0]
+                matrix, bias = layer.weight.permute(0, 2, 3, 1).flatten(1), layer.bias
                 operations.append(
-                    Operation("conv", _numbers(matrix), _numbers(layer.bias), stride, size)
+                    Operation("conv", _numbers(matrix), _numbers(bias), layer.stride[0], size)
                 )
-                size //= stride
+                size //= layer.stride[0]
             case nn.BatchNorm1d() | nn.BatchNorm2d():
                 _fold_norm(operations[-1], layer)
             case nn.ReLU() | nn.Sigmoid() | nn.Tanh():
@@ -182,14 +182,6 @@ def fold_layers(layers: Any, size: int) -> list[Operation]:
                 raise InfoGANError(f"the explorer cannot show a layer {type(layer).__name__}")
     assert all(op.matrix.shape[0] % len(op.bias) == 0 for op in operations)
     return operations
-
-
-def _flat(layers: Any) -> Iterator[nn.Module]:
-    for layer in layers:
-        if isinstance(layer, nn.Sequential):
-            yield from _flat(layer)
-        else:
-            yield layer
 
 
 def _fold_norm(operation: Operation, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:

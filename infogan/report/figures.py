@@ -8,7 +8,6 @@ images' own pixels can be drawn as vectors.
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +16,7 @@ from jaxtyping import Int, UInt8
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
 from infogan.report.grids import grid_image
@@ -25,19 +25,19 @@ from infogan.report.grids import grid_image
 # "iteration", so these points share our axis of steps without being known to share its unit.
 PAPER_FIGURE_1 = pd.DataFrame(
     {
-        "iteration": [10, 20, 30, 50, 100, 150, 200, 300, 500, 930],
         "infogan": [1.08, 1.79, 2.07, 2.17, 2.25, 2.24, 2.18, 2.21, 2.28, 2.28],
         "gan": [0.08, 0.14, 0.19, 0.29, 0.53, 0.42, 0.12, 0.05, 0.05, 0.05],
-    }
+    },
+    index=[10, 20, 30, 50, 100, 150, 200, 300, 500, 930],
 )
+PAPER_STEPS = 1000  # shown beside the paper's points
 
 OBJECTIVE_NAMES = {"infogan": "InfoGAN", "gan": "Regular GAN", "cgan": "Conditional GAN"}
-# Okabe and Ito's blue, vermillion and green; purple, orange and sky blue for what is not listed.
+# Okabe and Ito's blue, vermillion and green.
 OBJECTIVE_COLORS = {"infogan": "#0072B2", "gan": "#D55E00", "cgan": "#009E73"}
-OTHER_COLORS = ("#CC79A7", "#E69F00", "#56B4E9")
 
 WIDTH_INCHES = 7.2
-GRID_PADDING = 2
+GRID_PADDING = 2  # white pixels between the images of a grid
 STYLE: dict[Any, Any] = {
     "figure.dpi": 250,
     "savefig.dpi": "figure",
@@ -47,6 +47,8 @@ STYLE: dict[Any, Any] = {
     "axes.titlelocation": "left",
     "axes.titlepad": 8,
     "axes.ymargin": 0.07,
+    # Purple, orange and sky blue for an objective without a colour of its own.
+    "axes.prop_cycle": cycler(color=["#CC79A7", "#E69F00", "#56B4E9"]),
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.6,
@@ -66,30 +68,24 @@ STYLE: dict[Any, Any] = {
 
 
 class GridPanel(NamedTuple):
-    """One grid of images under a title, with a label above each column (or no labels at all)."""
+    """A grid of images as one image, under a title, with a label above each column or none."""
 
     title: str
-    images: UInt8[np.ndarray, "row column channel height width"]
+    grid: UInt8[np.ndarray, "height width *colour"]
     column_labels: Sequence[str] = ()
 
 
 @rc_context(STYLE)
 def mutual_information_figure(
-    curves: pd.DataFrame,
-    entropy_nats: float,
-    paper: pd.DataFrame | None = PAPER_FIGURE_1,
-    codes: str = "c_1",
+    curves: pd.DataFrame, entropy_nats: float, codes: str = "c_1", *, beside_paper: bool = True
 ) -> Figure:
     """The bound on the categorical codes' I(c; G(z, c)) against steps (the paper's Fig 1).
 
     `curves` has the columns objective, seed, step and bound_cat_nats; `codes` is what the axes call
     the codes, as mathematics. Lines are means over seeds, bands run from the lowest to the highest
-    seed. A run longer than the `paper` points reach is shown twice: over their range beside them,
-    and whole.
+    seed. A run longer than the paper's is shown twice: over its range beside it, and whole.
     """
-    last_step = curves["step"].max()
-    paper_range = 0 if paper is None else math.ceil(paper["iteration"].max() / 100) * 100
-    num_panels = 2 if paper is not None and last_step > paper_range else 1
+    num_panels = 2 if beside_paper and curves["step"].max() > PAPER_STEPS else 1
     figure = Figure(figsize=(WIDTH_INCHES, 2.9), layout="constrained")
     panels = figure.subplots(1, num_panels, sharey=True, squeeze=False)[0]
     for axes in panels:
@@ -97,20 +93,19 @@ def mutual_information_figure(
         _entropy_line(axes, entropy_nats, codes)
     panels[0].set_ylabel(f"$L_I$ of ${codes}$ (nats)")
     panels[-1].set(title="Whole run", xlabel="Steps")
-    if paper is not None:
-        for objective in paper.columns.drop("iteration"):
+    if beside_paper:
+        for objective, bound in PAPER_FIGURE_1.items():
             panels[0].plot(
-                paper["iteration"],
-                paper[objective],
+                bound,
                 "o:",
-                color=OBJECTIVE_COLORS[objective],
+                color=OBJECTIVE_COLORS[str(objective)],
                 linewidth=0.9,
                 markersize=2.8,
                 markerfacecolor="white",
-                label=f"{objective_name(objective)}, paper",
+                label=f"{objective_name(str(objective))}, paper",
             )
-        panels[0].set(title=f"First {paper_range:,} steps", xlabel="Steps (paper: iterations)")
-        panels[0].set_xlim(0, paper_range)
+        panels[0].set(title=f"First {PAPER_STEPS:,} steps", xlabel="Steps (paper: iterations)")
+        panels[0].set_xlim(0, PAPER_STEPS)
     _legend_below(figure, panels[0])
     return figure
 
@@ -139,27 +134,44 @@ def losses_figure(curves: pd.DataFrame) -> Figure:
 
 
 @rc_context(STYLE)
-def traversal_figure(panels: Sequence[GridPanel]) -> Figure:
-    """Grids that vary one code from left to right, two side by side (the paper's Fig 2)."""
-    return _grid_figure(panels, num_columns=2)
+def grid_figure(panels: Sequence[GridPanel], num_columns: int = 2) -> Figure:
+    """Lay grids out in rows of `num_columns`, in the order given, at the scale of the widest."""
+    num_columns = min(num_columns, len(panels))
+    widest = max(panel.grid.shape[1] for panel in panels)
+    pixel_inches = (WIDTH_INCHES / num_columns - 0.1) / widest
+    text_inches = 0.36 if any(panel.column_labels for panel in panels) else 0.23
+    rows = [panels[first : first + num_columns] for first in range(0, len(panels), num_columns)]
+    heights = [max(len(panel.grid) for panel in row) * pixel_inches + text_inches for row in rows]
+    figure = Figure(figsize=(WIDTH_INCHES, sum(heights)), layout="constrained")
+    all_axes = figure.subplots(len(rows), num_columns, squeeze=False, height_ratios=heights).flat
+    for axes in all_axes[len(panels) :]:
+        axes.remove()
+    for axes, panel in zip(all_axes, panels, strict=False):
+        axes.imshow(panel.grid, cmap="gray", vmin=0, vmax=255, interpolation="none")
+        axes.set_title(panel.title, pad=4)
+        axes.set_xlim(-0.5, widest - 0.5)
+        axes.set_yticks([])
+        axes.set_anchor("N")
+        axes.set_xticks([])
+        if panel.column_labels:
+            _label_columns(axes, panel, pixel_inches)
+        axes.spines[:].set_visible(False)
+    return figure
 
 
 @rc_context(STYLE)
 def seeds_figure(
-    traversals: Mapping[int, UInt8[np.ndarray, "row column channel height width"]],
-    accuracies: Mapping[int, float],
-    column_labels: Sequence[str] = (),
+    grids: Mapping[int, UInt8[np.ndarray, "height width *colour"]], accuracies: Mapping[int, float]
 ) -> Figure:
     """The same traversal from every seed, good and bad, with the seed's accuracy if it has one."""
     panels = [
         GridPanel(
             f"Seed {seed}" + (f": accuracy {accuracies[seed]:.1%}" if seed in accuracies else ""),
-            images,
-            column_labels,
+            grid,
         )
-        for seed, images in traversals.items()
+        for seed, grid in grids.items()
     ]
-    return _grid_figure(panels, num_columns=2 if len(panels) in (2, 4) else 3)
+    return grid_figure(panels, num_columns=2 if len(panels) in (2, 4) else 3)
 
 
 @rc_context(STYLE)
@@ -175,10 +187,10 @@ def samples_figure(
     named.update({objective_name(key): images for key, images in fake_images.items()})
     side = math.isqrt(min(len(images) for images in named.values()))
     panels = [
-        GridPanel(title, images[: side * side].reshape(side, side, *images.shape[1:]))
+        GridPanel(title, grid_image(images[: side**2].reshape(side, side, *images.shape[1:])))
         for title, images in named.items()
     ]
-    return _grid_figure(panels, num_columns=min(len(panels), 3))
+    return grid_figure(panels, num_columns=min(len(panels), 3))
 
 
 @rc_context(STYLE)
@@ -211,12 +223,10 @@ def confusion_figure(
         )
     axes.set_aspect("equal")
     axes.invert_yaxis()
-    axes.set_xticks(np.arange(num_columns) + 0.5, class_names)
-    longest = max(len(name) for name in class_names)
-    if longest * 0.07 > cell_inches:  # an 8-point character is about 0.07 inches wide
-        axes.tick_params(axis="x", labelrotation=45)
-        for label in axes.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
+    slanted: dict[str, Any] = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
+    # An 8-point character is about 0.07 inches wide.
+    fits = max(len(name) for name in class_names) * 0.07 <= cell_inches
+    axes.set_xticks(np.arange(num_columns) + 0.5, class_names, **({} if fits else slanted))
     axes.set_yticks(np.arange(num_rows) + 0.5, [str(category) for category in order])
     axes.set(title=title, xlabel="Class", ylabel="Category of $c_1$")
     axes.tick_params(length=0)
@@ -231,22 +241,15 @@ def confusion_figure(
 
 def _seed_curves(axes: Axes, curves: pd.DataFrame, column: str, max_ticks: int) -> None:
     """Draw one line per objective, the mean over seeds, in a band from lowest to highest."""
-    colors = _colors([str(objective) for objective in curves["objective"].unique()])
     for objective, group in curves.dropna(subset=[column]).groupby("objective", sort=False):
         over_seeds = group.groupby("step")[column].agg(["mean", "min", "max"])
         num_seeds = group["seed"].nunique()
-        color = colors[str(objective)]
         label = f"{objective_name(str(objective))}, {num_seeds} seed{'s' * (num_seeds > 1)}"
-        axes.plot(over_seeds.index, over_seeds["mean"], color=color, label=label)
+        color = OBJECTIVE_COLORS.get(str(objective))
+        (line,) = axes.plot(over_seeds["mean"], color=color, label=label)
         if num_seeds > 1:
-            axes.fill_between(
-                over_seeds.index,
-                over_seeds["min"],
-                over_seeds["max"],
-                color=color,
-                alpha=0.2,
-                linewidth=0,
-            )
+            band = (over_seeds.index, over_seeds["min"], over_seeds["max"])
+            axes.fill_between(*band, color=line.get_color(), alpha=0.2, linewidth=0)
     axes.set_xlim(0, max(curves["step"].max(), 1))
     axes.xaxis.set_major_locator(MaxNLocator(max_ticks, integer=True, steps=[1, 2, 5, 10]))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
@@ -284,49 +287,13 @@ def code_name(name: str) -> str:
     return f"$c_{{{name[1:]}}}$"
 
 
-def _colors(objectives: Sequence[str]) -> dict[str, str]:
-    """A colour of its own for each objective, as long as there are enough."""
-    others = cycle(OTHER_COLORS)
-    return {name: OBJECTIVE_COLORS.get(name) or next(others) for name in objectives}
-
-
-def _grid_figure(panels: Sequence[GridPanel], num_columns: int) -> Figure:
-    """Lay grids out in rows of `num_columns`, in the order given, at the scale of the widest."""
-    num_columns = min(num_columns, len(panels))
-    num_rows = math.ceil(len(panels) / num_columns)
-    grids = [grid_image(panel.images, GRID_PADDING) for panel in panels]
-    widest = max(grid.shape[1] for grid in grids)
-    pixel_inches = (WIDTH_INCHES / num_columns - 0.1) / widest
-    text_inches = 0.36 if any(panel.column_labels for panel in panels) else 0.23
-    heights = [
-        max(grid.shape[0] for grid in grids[first : first + num_columns]) * pixel_inches
-        + text_inches
-        for first in range(0, len(grids), num_columns)
-    ]
-    figure = Figure(figsize=(WIDTH_INCHES, sum(heights)), layout="constrained")
-    all_axes = figure.subplots(num_rows, num_columns, squeeze=False, height_ratios=heights).flat
-    for axes in all_axes[len(panels) :]:
-        axes.remove()
-    for axes, panel, grid in zip(all_axes, panels, grids, strict=False):
-        axes.imshow(grid, cmap="gray", vmin=0, vmax=255, interpolation="none")
-        axes.set_title(panel.title, pad=4)
-        axes.set_xlim(-0.5, widest - 0.5)
-        axes.set_yticks([])
-        axes.set_anchor("N")
-        _label_columns(axes, panel, grid.shape[1] * pixel_inches)
-        axes.spines[:].set_visible(False)
-    return figure
-
-
-def _label_columns(axes: Axes, panel: GridPanel, panel_inches: float) -> None:
+def _label_columns(axes: Axes, panel: GridPanel, pixel_inches: float) -> None:
     """Write the labels above the columns' centres, leaving some out where they would touch."""
-    axes.set_xticks([])
-    if not panel.column_labels:
-        return
-    num_columns, width = panel.images.shape[1], panel.images.shape[4]
+    num_columns, width = len(panel.column_labels), panel.grid.shape[1]
     label_inches = 0.062 * (max(len(label) for label in panel.column_labels) + 0.5)
-    shown = range(0, num_columns, math.ceil(label_inches * num_columns / panel_inches))
-    centres = [column * (width + GRID_PADDING) + (width - 1) / 2 for column in shown]
+    shown = range(0, num_columns, math.ceil(label_inches * num_columns / (width * pixel_inches)))
+    pitch = (width + GRID_PADDING) / num_columns
+    centres = [column * pitch + (pitch - GRID_PADDING - 1) / 2 for column in shown]
     axes.set_xticks(centres, [panel.column_labels[column] for column in shown])
     axes.tick_params(axis="x", top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.tick_params(axis="x", length=0, pad=2, labelsize=7)

@@ -10,6 +10,7 @@ from infogan.base.dataset import DataSet
 from infogan.evaluate.record import ROLE_NAMES, UNMATCHED
 from infogan.params import Params, film_steps
 from infogan.report import figures
+from infogan.report.grids import grid_image
 from infogan.report.runs import Run, all_curves
 
 
@@ -27,50 +28,40 @@ def draw(
     """The figures that layout and objectives allow, by name; pictures show the first seed."""
     layout = params.codes
     curves = all_curves(runs)
-    first: dict[str, Run] = {}
-    for run in runs:
-        first.setdefault(run.objective, run)
+    first = [run for run in runs if run.seed == runs[0].seed]
     pictures = {}
     if num_codes := len(layout.categorical):
         pictures["figure_1"] = figures.mutual_information_figure(
             curves,
             sum(layout.categorical_entropies_nats),
-            figures.PAPER_FIGURE_1 if beside_paper(params) else None,
             "c_1" if num_codes == 1 else rf"c_1 \ldots c_{{{num_codes}}}",
+            beside_paper=beside_paper(params),
         )
-    pictures[f"figure_{data_set.figure}"] = figures.traversal_figure(
-        _panels(first, params, data_set)
-    )
-    pictures["film"] = figures.traversal_figure(
-        [_film_panel(run, params) for run in first.values()]
-    )
+    pictures[f"figure_{data_set.figure}"] = figures.grid_figure(_panels(first, params, data_set))
+    pictures["film"] = figures.grid_figure([_film_panel(run, params) for run in first])
     pictures["losses"] = figures.losses_figure(curves)
-    fakes = {
-        name: run.grids["samples"].reshape(-1, *data_set.image_shape) for name, run in first.items()
-    }
+    fakes = {r.objective: r.grids["samples"].reshape(-1, *data_set.image_shape) for r in first}
     pictures["samples"] = figures.samples_figure(real_images, fakes)
-    for objective, run in first.items() if "contingency" in runs[0].record else ():
-        pictures[f"confusion_{objective}"] = figures.confusion_figure(
+    for run in first if "contingency" in runs[0].record else ():
+        pictures[f"confusion_{run.objective}"] = figures.confusion_figure(
             np.array(run.record["contingency"]),
             _order(run),
             data_set.class_names,
-            f"{figures.objective_name(objective)}, seed {run.seed}: test images",
+            f"{figures.objective_name(run.objective)}, seed {run.seed}: test images",
         )
-        seeds = [run for run in runs if run.objective == objective]
+        seeds = [one for one in runs if one.objective == run.objective]
         if len(seeds) > 1:
-            pictures[f"seeds_{objective}"] = figures.seeds_figure(
-                {run.seed: run.grids["c1"][:, _order(run)] for run in seeds},
-                {run.seed: run.record["metrics"]["accuracy_matched"] for run in seeds},
+            pictures[f"seeds_{run.objective}"] = figures.seeds_figure(
+                {one.seed: grid_image(one.grids["c1"][:, _order(one)]) for one in seeds},
+                {one.seed: one.record["metrics"]["accuracy_matched"] for one in seeds},
             )
     return pictures
 
 
-def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[figures.GridPanel]:
+def _panels(first: list[Run], params: Params, data_set: DataSet) -> list[figures.GridPanel]:
     """c1 of every objective, then the other codes of the first, those with a role ahead."""
-    layout = params.codes
-    main = next(iter(first.values()))
-    panels = []
-    for objective, run in first.items() if layout.categorical else ():
+    layout, main, panels = params.codes, first[0], []
+    for run in first if layout.categorical else ():
         mapping = run.record.get("category_to_class", [])
         order = _order(run)
         labels = [
@@ -78,25 +69,24 @@ def _panels(first: dict[str, Run], params: Params, data_set: DataSet) -> list[fi
             for category in order
             if mapping
         ]
-        title = f"{figures.code_name('c1')} on {figures.objective_name(objective)}"
+        title = f"{figures.code_name('c1')} on {figures.objective_name(run.objective)}"
         panels.append((title, run.grids["c1"][:, order], labels))
     for name in layout.names[1 : len(layout.categorical)]:
         panels.append((figures.code_name(name), main.grids[name], []))
     continuous = layout.names[len(layout.categorical) :]
     played = {continuous[role["code"]]: key for key, role in main.record["roles"].items()}
     values = np.linspace(-params.traverse.limit, params.traverse.limit, params.traverse.columns)
-    roles = [*main.record["roles"], None]
-    for name in sorted(continuous, key=lambda name: roles.index(played.get(name))):
+    labels = [f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in values]
+    for name in dict.fromkeys((*played, *continuous)):
         role = ""
         if name in played:
             correlation = main.record["metrics"][f"{played[name]}_spearman"]
             shown = ROLE_NAMES[played[name]] if data_set.shows_strokes else played[name]
             role = rf": {shown}, $\rho = {correlation:.2f}$"
         title = f"{figures.code_name(name)} on {figures.objective_name(main.objective)}{role}"
-        labels = [f"{value:.1f}".replace("-", "\N{MINUS SIGN}") for value in values]
         panels.append((title, main.grids[name], labels))
     return [
-        figures.GridPanel(f"({chr(ord('a') + index)}) {title}", images, labels)
+        figures.GridPanel(f"({chr(ord('a') + index)}) {title}", grid_image(images), labels)
         for index, (title, images, labels) in enumerate(panels)
     ]
 
@@ -110,7 +100,7 @@ def _film_panel(run: Run, params: Params) -> figures.GridPanel:
         rows = rows[_order(run)]
     labels = [f"{steps[i]:,}" for i in shown]
     title = f"Steps of training: {figures.objective_name(run.objective)}"
-    return figures.GridPanel(title, rows, labels)
+    return figures.GridPanel(title, grid_image(rows), labels)
 
 
 def category_order(mapping: Sequence[int]) -> list[int]:

@@ -58,7 +58,6 @@ PROTOCOLS = {
 def protocol(metric: str, factors: Sequence[str] = ()) -> str:
     """What a metric is, on data with these factors; empty for an unknown one."""
     for factor in factors:
-        for name, text in PROTOCOLS.items():
-            if "{}" in name and metric == name.format(factor):
-                return text.format(factor)
+        if text := PROTOCOLS.get("{}" + metric.removeprefix(factor)):
+            return text.format(factor)
     return PROTOCOLS.get(metric, "")

@@ -43,12 +43,11 @@ def symptoms(
 
 def unbalanced_categories(num_images: Sequence[int]) -> list[str]:
     """Whether Q puts nearly all test images into one category of c1, or few into some of them."""
-    total, size = sum(num_images), len(num_images)
-    largest = max(range(size), key=lambda category: num_images[category])
-    if num_images[largest] >= COLLAPSED * total:
-        share = num_images[largest] / total
-        return [f"Q puts {share:.1%} of the test images into category {largest} of c1"]
-    unused = [str(i) for i, count in enumerate(num_images) if count < USED * total / size]
+    size, shares = len(num_images), np.array(num_images) / sum(num_images)
+    largest = int(shares.argmax())
+    if shares[largest] >= COLLAPSED:
+        return [f"Q puts {shares[largest]:.1%} of the test images into category {largest} of c1"]
+    unused = [str(category) for category in np.flatnonzero(shares < USED / size)]
     if not unused:
         return []
     shown = ", ".join(unused[:10]) + (", ..." if len(unused) > 10 else "")

@@ -79,12 +79,11 @@ def claims_table(measured: Measured, dataset: str, floor: float) -> Table:
     """
     rows: list[tuple[str | Verdict, ...]] = []
     for claim in CLAIMS:
-        own = measured.get(claim.objective, {})
-        if dataset not in claim.data or not _values(own, claim.metric):
+        cells = spreads(measured, claim.metric)
+        if dataset not in claim.data or cells.get(claim.objective, "-") == "-":
             continue
-        cells = dict(zip(measured, spreads(measured, claim.metric), strict=True))
         cells[claim.objective] = f"**{cells[claim.objective]}**"
-        verdict = judge_claim(claim, own.values(), floor)
+        verdict = judge_claim(claim, measured[claim.objective].values(), floor)
         first = (claim.number, claim.text, f"`{claim.metric}`", claim.paper)
         rows.append((*first, *cells.values(), claim.rule, verdict))
     header = ("", "Claim", "Quantity", "Paper", *_code(measured), "Agrees if", "Agrees for")
@@ -104,11 +103,9 @@ def claims_by_recipe(
         if dataset not in claim.data:
             continue
         cells = []
-        for (recipe, runs), cell in zip(
-            measured.items(), spreads(measured, claim.metric), strict=True
-        ):
+        for recipe, cell in spreads(measured, claim.metric).items():
             if cell != "-" and objectives[recipe] == claim.objective:
-                agree, judged = judge_claim(claim, runs.values(), floor)
+                agree, judged = judge_claim(claim, measured[recipe].values(), floor)
                 cell += f": **{agree} of {judged}**" if judged else ": not judged"
             cells.append(cell)
         first = (claim.number, claim.text, f"`{claim.metric}`", claim.paper)
@@ -118,7 +115,9 @@ def claims_by_recipe(
 
 def metrics_table(measured: Measured, names: Iterable[str], factors: Sequence[str] = ()) -> Table:
     """Some metrics by objective or recipe, on data with these factors."""
-    rows = [(f"`{name}`", *spreads(measured, name), protocol(name, factors)) for name in names]
+    rows = [
+        (f"`{name}`", *spreads(measured, name).values(), protocol(name, factors)) for name in names
+    ]
     return Table(("Metric", *_code(measured), "What it is"), rows)
 
 
@@ -132,13 +131,14 @@ def seeds_table(first: str, measured: Measured, names: Sequence[str]) -> Table:
     return Table((first, "Seed", *_code(names)), rows)
 
 
-def spreads(measured: Measured, metric: str) -> list[str]:
+def spreads(measured: Measured, metric: str) -> dict[str, str]:
     """One metric over the seeds of each objective or recipe."""
-    return [spread(_values(runs, metric)) for runs in measured.values()]
+    return {name: spread(runs, metric) for name, runs in measured.items()}
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(runs: Mapping[int, Metrics], metric: str) -> str:
     """Mean, standard deviation over seeds where there are several, and their number."""
+    values = [metrics[metric] for metrics in runs.values() if metric in metrics]
     if not values:
         return "-"
     mean = number(float(np.mean(values)))
@@ -152,10 +152,6 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3f}"
-
-
-def _values(runs: Mapping[int, Metrics], metric: str) -> list[float]:
-    return [metrics[metric] for metrics in runs.values() if metric in metrics]
 
 
 def _code(names: Iterable[str]) -> list[str]:

@@ -8,9 +8,8 @@ import numpy as np
 from infogan.base.dataset import LUMINANCE, DataSet
 from infogan.params import Params
 from infogan.report import tables
-from infogan.report.captions import FIGURES, picture
+from infogan.report.captions import picture
 from infogan.report.document import Block, Table
-from infogan.report.pictures import beside_paper
 from infogan.report.runs import Run, all_metrics
 from infogan.report.symptoms import symptoms
 
@@ -65,13 +64,12 @@ def document(
             "control, a regular GAN.",
             claims,
         ]
-    counts, drawn = _counts(runs, params), _drawn(runs[0], params)
     present = [name for own in measured.values() for metrics in own.values() for name in metrics]
     factors = [factor.name for factor in (*data_set.factors, LUMINANCE)]
     shown = [name for name in _seed_metrics(data_set) if name in present]
     parts += [
         "## Figures",
-        *(picture(name, params.seeds, counts[name], drawn) for name in names),
+        *(picture(name, runs, params) for name in names),
         "## All metrics",
         tables.metrics_table(measured, dict.fromkeys(present), factors),
         _judge(data_set, judge),
@@ -102,50 +100,18 @@ def document(
     ]
 
 
-def _counts(runs: list[Run], params: Params) -> dict[str, str]:
-    """By figure, how many of what it shows."""
-    seeds = f"n = {len(params.seeds)} run{'s' * (len(params.seeds) > 1)} of each objective"
-    draws = f"n = {params.traverse.rows} draws of noise and codes a grid"
-    counts = {
-        "figure_1": seeds,
-        "losses": seeds,
-        **{f"figure_{number}": draws for number in FIGURES},
-        "film": "n = 1 draw of noise and codes",
-        "samples": f"n = {runs[0].grids['samples'][..., 0, 0, 0].size} images each",
-    }
-    for run in runs if "contingency" in runs[0].record else ():
-        images = int(np.sum(run.record["contingency"]))
-        counts.setdefault(f"confusion_{run.objective}", f"n = {images:,} test images")
-        counts[f"seeds_{run.objective}"] = seeds
-    return counts
-
-
-def _drawn(run: Run, params: Params) -> list[str]:
-    """What the figures show that not every data set and layout has, as the captions name it."""
-    shown = {
-        "paper": beside_paper(params),
-        "classes": bool(run.record.get("category_to_class")),
-        "roles": bool(run.record["roles"]),
-        "categories": bool(params.codes.categorical),
-    }
-    return [what for what, is_drawn in shown.items() if is_drawn]
-
-
 def _parameters_table(params: Params) -> Table:
     """All parameters but where a run computes, a row for each section of the file."""
-    sections: dict[str, dict[str, Any]] = {"general": {}}
-    for key, value in params.model_dump(exclude={"runtime"}).items():
-        if isinstance(value, dict):
-            sections[key] = value
-        else:
-            sections["general"][key] = value
+    values = params.model_dump(exclude={"runtime"})
+    sections = {key: value for key, value in values.items() if isinstance(value, dict)}
+    general = {key: value for key, value in values.items() if key not in sections}
 
     def shown(value: object) -> str:
         return value if isinstance(value, str) else json.dumps(value)
 
     rows = [
         (name, ", ".join(f"`{key}: {shown(value)}`" for key, value in values.items()))
-        for name, values in sections.items()
+        for name, values in {"general": general, **sections}.items()
     ]
     return Table(("Section", "Values"), rows)
 
@@ -174,12 +140,12 @@ def _judge(data_set: DataSet, judge: dict[str, Any]) -> str:
     )
 
 
-def _seed_metrics(data_set: DataSet) -> tuple[str, ...]:
+def _seed_metrics(data_set: DataSet) -> list[str]:
     """What is shown of every seed; of many factors none."""
     factors = data_set.factors if len(data_set.factors) <= MAX_FACTORS_SHOWN else ()
     keys = ("code_spearman", "spearman", "share")
-    own = [f"{factor.name}_{key}" for factor in factors for key in keys]
-    return (*SEED_METRICS, *(name for name in own if name not in SEED_METRICS), *FACTOR_METRICS)
+    own = (f"{factor.name}_{key}" for factor in factors for key in keys)
+    return list(dict.fromkeys((*SEED_METRICS, *own, *FACTOR_METRICS)))
 
 
 def _information_table(runs: list[Run], params: Params) -> Table:

@@ -7,10 +7,9 @@ import torch
 import torch.nn.functional as F
 
 from infogan.evaluate.morphometrics import measure_shapes
-from infogan.explore.page import fold_layers, page_facts, write_page
+from infogan.explore.page import fold_layers, named_categories, page_facts, write_page
 from infogan.method.codes import sample, split_recognition
 from infogan.method.networks import TABLES, Discriminator, Generator, build_networks
-from stages.explore import named_categories
 from tests.browser import Browser, needs_browser
 from tests.layouts import code_layout
 
@@ -30,18 +29,13 @@ def trained_networks(table, layout, options) -> tuple[Generator, Discriminator]:
     return generator.eval(), discriminator.eval()
 
 
-def facts_for(layout, table, noise, categories=()):
-    return page_facts(
-        layout,
-        TABLES[table].image_shape,
-        (-1.0 if table == "svhn" else 0.0, 1.0),
-        noise,
-        title="A <title> & more",
-        categories=list(categories),
-        roles={"c3": "rotation"},
-        limit=2.0,
-        measures_digits=True,
-    )
+def facts_for(params, layout, dataset, noise, categories=()):
+    params = params.model_copy(update={"codes": layout, "dataset": dataset})
+    return page_facts(params, noise, {"roles": {}}) | {
+        "title": "A <title> & more",
+        "categories": list(categories),
+        "roles": {"c3": "rotation"},
+    }
 
 
 # The folded layers, computed with PyTorch.
@@ -115,7 +109,7 @@ LAYOUTS = {
 
 
 @pytest.fixture
-def page(tmp_path, options, browser):
+def page(tmp_path, params, options, browser):
     """Write and open a page; returns the networks."""
 
     def open_page(layout=LAYOUT, table="mnist", *, small=False):
@@ -124,7 +118,7 @@ def page(tmp_path, options, browser):
         size = sum(layout.categorical[:1])
         categories = [{"label": str(9 - k), "purity": 0.5} for k in range(size)]
         path = tmp_path / "explorer.html"
-        facts = facts_for(layout, table, noise, categories)
+        facts = facts_for(params, layout, table, noise, categories)
         write_page(path, generator, discriminator, facts, small=small)
         browser.log("browser")
         browser.log("performance")
@@ -191,7 +185,7 @@ def test_a_small_page_of_mnists_networks_is_at_most_eight_megabytes(tmp_path, pa
     layout = params.codes
     networks = build_networks(TABLES["mnist"], layout, params.networks, seed=0)
     noise = sample(layout, 8, torch.Generator())[:, layout.noise_slice]
-    write_page(tmp_path / "page", *networks, facts_for(layout, "mnist", noise), small=True)
+    write_page(tmp_path / "page", *networks, facts_for(params, layout, "mnist", noise), small=True)
     assert 6e6 < (tmp_path / "page").stat().st_size <= 8e6
 
 

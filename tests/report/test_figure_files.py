@@ -11,16 +11,16 @@ from infogan.report.figure_files import save_png, save_svg
 from infogan.report.figures import (
     GridPanel,
     confusion_figure,
+    grid_figure,
     losses_figure,
-    traversal_figure,
 )
 from infogan.report.grids import grid_image
-from tests.report.test_figures import make_curves, make_images
+from tests.report.test_figures import make_curves, make_grid
 
 SAVE = {"png": save_png, "svg": save_svg}
 FIGURES = {
     "losses": lambda: losses_figure(make_curves()),
-    "traversal": lambda: traversal_figure([GridPanel("grid", make_images(2, 3), ["a", "b", "c"])]),
+    "traversal": lambda: grid_figure([GridPanel("grid", make_grid(2, 3), ["a", "b", "c"])]),
     "confusion": lambda: confusion_figure(np.eye(3, dtype=int), [1, 0, 2], ["a", "b", "c"], "it"),
 }
 
@@ -50,11 +50,11 @@ def test_the_same_figure_gives_the_same_bytes_without_date_or_version(tmp_path, 
 
 
 def test_a_grid_in_a_vector_file_has_one_pixel_for_each_of_its_images(tmp_path):
-    images = make_images(2, 3)
-    (picture,) = embedded(saved(traversal_figure([GridPanel("", images)]), "svg", tmp_path))
+    grid = make_grid(2, 3)
+    (picture,) = embedded(saved(grid_figure([GridPanel("", grid)]), "svg", tmp_path))
     assert picture.mode == "L"
     # matplotlib's map from numbers to greys rounds some of them down.
-    difference = grid_image(images).astype(int) - np.asarray(picture)
+    difference = grid.astype(int) - np.asarray(picture)
     assert 0 <= difference.min() <= difference.max() <= 1
 
 
@@ -75,6 +75,6 @@ def test_a_png_is_1800_pixels_wide_and_grey_where_it_has_no_colour(tmp_path):
 def test_colour_images_keep_their_colours(tmp_path):
     images = np.zeros((1, 1, 3, 4, 4), np.uint8)
     images[:, :, 0] = 200
-    contents = saved(traversal_figure([GridPanel("", images)]), "png", tmp_path)
+    contents = saved(grid_figure([GridPanel("", grid_image(images))]), "png", tmp_path)
     colours = Image.open(BytesIO(contents)).convert("RGB").getcolors(1 << 20)
     assert (200, 0, 0) in {colour for _, colour in colours}

@@ -10,11 +10,11 @@ from infogan.report.figures import (
     GridPanel,
     code_name,
     confusion_figure,
+    grid_figure,
     losses_figure,
     mutual_information_figure,
     samples_figure,
     seeds_figure,
-    traversal_figure,
 )
 from infogan.report.grids import grid_image
 
@@ -34,6 +34,10 @@ def make_curves(objectives=("infogan", "gan"), seeds=(0, 1, 2), last_step=5000):
 def make_images(rows, columns, channels=1, height=6, width=5, seed=0):
     shape = (rows, columns, channels, height, width)
     return np.random.default_rng(seed).integers(0, 256, shape, dtype=np.uint8)
+
+
+def make_grid(rows, columns, **kinds):
+    return grid_image(make_images(rows, columns, **kinds))
 
 
 def lines_by_label(axes):
@@ -70,7 +74,7 @@ def test_mutual_information_of_a_short_run_keeps_the_papers_range_and_names_seve
 
 def test_mutual_information_without_the_paper_has_one_line_per_objective():
     curves = make_curves(objectives=("infogan",), seeds=(4,))
-    (axes,) = mutual_information_figure(curves, math.log(7), paper=None).axes
+    (axes,) = mutual_information_figure(curves, math.log(7), beside_paper=False).axes
     assert len(axes.get_lines()) == 2  # the run and the entropy
     assert "InfoGAN, 1 seed" in lines_by_label(axes)
     assert len(axes.collections) == 0  # a band needs more than one seed
@@ -106,16 +110,16 @@ def test_losses_without_continuous_codes_have_two_panels(absent):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_traversal_shows_the_grid_unchanged(channels):
-    images = make_images(2, 3, channels)
-    (axes,) = traversal_figure([GridPanel("grid", images)]).axes
+    grid = make_grid(2, 3, channels=channels)
+    (axes,) = grid_figure([GridPanel("grid", grid)]).axes
     shown = axes.get_images()[0]
-    assert np.array_equal(shown.get_array(), grid_image(images))
+    assert np.array_equal(shown.get_array(), grid)
     # Grey levels are shown as they are, not stretched to the darkest and brightest present.
     assert channels == 3 or shown.get_clim() == (0, 255)
 
 
 def test_column_labels_stand_above_the_centres_of_their_columns():
-    (axes,) = traversal_figure([GridPanel("", make_images(2, 3, width=5), ["a", "b", "c"])]).axes
+    (axes,) = grid_figure([GridPanel("", make_grid(2, 3, width=5), ["a", "b", "c"])]).axes
     # Columns of 5 pixels are 7 apart; pixel centres are whole numbers.
     assert list(axes.get_xticks()) == [2, 9, 16]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
@@ -123,7 +127,7 @@ def test_column_labels_stand_above_the_centres_of_their_columns():
 
 def test_all_grids_of_a_figure_show_their_pixels_at_one_size():
     widths = (10, 2, 10)
-    figure = traversal_figure([GridPanel("", make_images(5, width)) for width in widths])
+    figure = grid_figure([GridPanel("", make_grid(5, width)) for width in widths])
     assert len(figure.axes) == len(widths)
     figure.draw_without_rendering()
     corners = [axes.transData.transform([(0, 0), (1, 1)]) for axes in figure.axes]
@@ -135,8 +139,8 @@ def test_all_grids_of_a_figure_show_their_pixels_at_one_size():
 
 def test_column_labels_too_wide_for_their_columns_are_thinned():
     labels = [f"{i / 100:.4f}" for i in range(40)]
-    panel = GridPanel("", make_images(2, 40), labels)
-    axes = traversal_figure([panel, panel]).axes[0]
+    panel = GridPanel("", make_grid(2, 40), labels)
+    axes = grid_figure([panel, panel]).axes[0]
     shown = [label.get_text() for label in axes.get_xticklabels()]
     assert len(shown) < 20
     assert shown[0] == "0.0000"
@@ -144,8 +148,7 @@ def test_column_labels_too_wide_for_their_columns_are_thinned():
 
 
 def test_seeds_have_their_accuracy_in_the_title_where_it_is_known():
-    traversals = {seed: make_images(2, 4, seed=seed) for seed in (3, 0, 7)}
-    figure = seeds_figure(traversals, {3: 0.9512, 7: 0.5}, ["a", "b", "c", "d"])
+    figure = seeds_figure(dict.fromkeys((3, 0, 7), make_grid(2, 4)), {3: 0.9512, 7: 0.5})
     titles = [axes.get_title(loc="left") for axes in figure.axes]
     assert titles == ["Seed 3: accuracy 95.1%", "Seed 0", "Seed 7: accuracy 50.0%"]
 

@@ -7,7 +7,7 @@ import pytest
 
 from infogan.report.document import Picture, Table, Verdict
 from infogan.report.figure_files import save_svg
-from infogan.report.figures import GridPanel, traversal_figure
+from infogan.report.figures import GridPanel, grid_figure
 from infogan.report.webpage import inline, web_page
 from tests.browser import HAS_LOADED, Browser, needs_browser
 
@@ -110,8 +110,8 @@ PHONE = {"width": 360, "height": 740, "deviceScaleFactor": 2, "mobile": True}
 def browser(page, tmp_path_factory):
     folder = tmp_path_factory.mktemp("page")
     (folder / "vector").mkdir()
-    images = np.zeros((2, 3, 1, 6, 5), np.uint8)
-    save_svg(traversal_figure([GridPanel("grid", images)]), folder / "vector" / f"{NAME}.svg")
+    grid = np.zeros((14, 19), np.uint8)
+    save_svg(grid_figure([GridPanel("grid", grid)]), folder / "vector" / f"{NAME}.svg")
     (folder / "index.html").write_text(page)
     with Browser() as window:
         window.open(folder / "index.html", ready=HAS_LOADED)

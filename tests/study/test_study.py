@@ -20,7 +20,6 @@ from study.report import (
     draw,
     readme_with_table,
     table,
-    tiles,
 )
 from tests.conftest import load_preset
 from tests.imports import ROOT
@@ -227,12 +226,6 @@ def test_every_recipe_but_the_ablations_has_a_picture_of_its_seeds(tmp_path, rec
     assert list(draw(records, recipes)) == [
         *("figure_1", "seeds_default", "seeds_clothes", "seeds_one"),
     ]
-
-
-def test_tiles_undo_the_grid(tmp_path):
-    images = np.random.default_rng(0).integers(0, 256, (3, 4, 1, 28, 28), dtype=np.uint8)
-    Image.fromarray(grid_image(images)).save(tmp_path / "codes.png")
-    assert np.array_equal(tiles(tmp_path / "codes.png", 28), images)
 
 
 def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path, experiment_of):
