@@ -10,6 +10,7 @@ from PIL import Image
 
 from infogan.base.errors import InfoGANError
 from infogan.datasets import lookup
+from infogan.evaluate.record import ROLE_NAMES
 from infogan.report import figures, tables
 from infogan.report.claims import Measured, Metrics
 from infogan.report.document import Block, Table, markdown
@@ -93,6 +94,14 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         "## All quantities",
         tables.metrics_table(measured, HEADLINE),
     ]
+    if shapes := _shapes([r for name in measured for r in records if r.recipe == name]):
+        parts += [
+            "## What the continuous codes do",
+            "How steadily a code moves each shape of the digit: its rank correlation with it along "
+            "traversals, without the sign. One code of each run is taken for rotation, the other "
+            "for width, so that both together correlate most.",
+            shapes,
+        ]
     if curves := of("curves"):
         parts += [
             "## Fig. 1: c ~ Cat(10) alone",
@@ -208,6 +217,24 @@ def _means(
         for about, runs in entries
     ]
     return Table((first, "Seeds", *(f"`{key}`" for key in metrics)), rows)
+
+
+def _shapes(records: list[Record]) -> Table | None:
+    """A row for each recipe and role of a continuous code, a column for each shape of a digit."""
+    moved: dict[tuple[str, str], dict[int, Metrics]] = {}
+    for record in records:
+        measured = record.contents["measurements"]
+        for role, of in measured["roles"].items():
+            correlations = map(abs, measured["leakage"]["codes"][of["code"]])
+            shapes = dict(zip(measured["leakage"]["shapes"], correlations, strict=True))
+            moved.setdefault((record.recipe, role), {})[record.seed] = shapes
+    if not moved:
+        return None
+    rows = [
+        (f"`{recipe}`", ROLE_NAMES[role], *(tables.spread(runs, shape) for shape in shapes))
+        for (recipe, role), runs in moved.items()
+    ]
+    return Table(("Recipe", "Code for", *shapes), rows)
 
 
 def _other_experiments(

@@ -109,6 +109,10 @@ def make_record(recipe, seed, accuracy, dataset="mnist", folder=Path(), **metric
         "environment": {"device": "cpu"},
         "judge": {"frechet_floor": 0.3},
         "parameters": {"dataset": dataset},
+        "measurements": {
+            "roles": {"width": {"code": 1}, "slant": {"code": 0}},
+            "leakage": {"shapes": ["slant", "width"], "codes": [[-accuracy, 0], [0.5, -0.25]]},
+        },
     }
     metrics["accuracy_matched"] = accuracy
     return Record(recipe, seed, metrics, contents, pd.DataFrame(), folder / "codes.png")
@@ -144,7 +148,12 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     before, ablations = text.split("## Ablations")
     before, data = before.split("## Other data sets")
     before, beyond = before.split("## What real images or labels add")
-    claims, curves = before.split("## Fig. 1")
+    before, curves = before.split("## Fig. 1")
+    claims, shapes = before.split("## What the continuous codes do")
+    assert shapes.strip().splitlines()[-2:] == [
+        "| `default` | width | 0.500 ± 0.000 (n = 2) | 0.250 ± 0.000 (n = 2) |",
+        "| `default` | rotation | 0.940 ± 0.057 (n = 2) | 0.000 ± 0.000 (n = 2) |",
+    ]
     assert "| one code | 0 | 2.125 (n = 1)" in curves
     assert "| the default | 0, 1 | 0.940 ± 0.057 (n = 2)" in beyond
     assert "| told of labels | 0 | 0.710 (n = 1)" in beyond
