@@ -83,7 +83,8 @@ def _check(
     if data_set.factors:
         for factor, column in zip(data_set.factors, truth.T, strict=True):
             slack = 1e-4 * (factor.high - factor.low)
-            if column.min() < factor.low - slack or column.max() > factor.high + slack:
+            inside = (factor.low - slack <= column) & (column <= factor.high + slack)
+            if not inside.all():  # NaN is not inside
                 raise InfoGANError(
                     f"data set {name}: {split} has {factor.name} from {column.min():.4g} to "
                     f"{column.max():.4g}, expected {factor.low:.4g} to {factor.high:.4g}"
