@@ -7,15 +7,13 @@ Where a picture is transparent, it lies on the background that the others have. 
 files gzipped or not, and raises an InfoGANError that names the file and what was expected of it.
 """
 
-import codecs
 import csv
 import io
 import re
-import struct
 import tarfile
 import zipfile
-import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +23,7 @@ from PIL import ExifTags, Image, ImageFile
 from infogan.base.dataset import SplitName
 from infogan.base.errors import InfoGANError
 from infogan.datasets import lookup
-from infogan.download.sources import SourceError, open_raw, stream_raw
+from infogan.download.sources import open_raw, stream_raw
 
 Images = UInt8[np.ndarray, "image channel height width"]
 Labels = UInt8[np.ndarray, " image"]
@@ -47,11 +45,16 @@ FACE_SIZE = 32
 CHAIR_RENDER = re.compile(r"([^/]+)/renders/image_\d+_p(\d+)_t(\d+)_r\d+\.png$")
 
 
-# Of a picture that is damaged, in many ways, or of more pixels than any should have.
-_PICTURE_ERRORS = (
-    *(OSError, EOFError, ValueError, LookupError, SyntaxError, TypeError),
-    *(struct.error, zlib.error, Image.DecompressionBombError),
-)
+@contextmanager
+def _expecting(path: Path, what: str) -> Iterator[None]:
+    """Whatever is raised while a file is read becomes an InfoGANError of what was expected of it.
+
+    Pillow and SciPy raise errors of nearly every kind for files that are damaged.
+    """
+    try:
+        yield
+    except Exception as error:
+        raise InfoGANError(f"{path}: expected {what} ({error})") from error
 
 
 def read_svhn(files: RawFiles, split: SplitName) -> Arrays:
@@ -60,20 +63,11 @@ def read_svhn(files: RawFiles, split: SplitName) -> Arrays:
     A file holds X [height, width, channel, image] and y, in which the digit 0 is written 10.
     """
     from scipy.io import loadmat
-    from scipy.io.matlab import MatReadError
 
-    # Of a file that is missing, no MATLAB file, of version 7.3, truncated, or without X and y.
-    errors = (
-        *(OSError, SourceError, MatReadError, NotImplementedError),
-        *(ValueError, LookupError, TypeError),
-    )
     path = files[f"{split}_32x32.mat"]
-    try:
-        with stream_raw(path) as file:
-            contents = loadmat(file, variable_names=["X", "y"])
+    with _expecting(path, "a MATLAB 5 file with X and y"), stream_raw(path) as file:
+        contents = loadmat(file, variable_names=["X", "y"])
         pixels, digits = contents["X"], contents["y"]
-    except errors as error:
-        raise InfoGANError(f"{path}: expected a MATLAB 5 file with X and y ({error!r})") from error
     num_images = pixels.shape[-1]
     if pixels.dtype != np.uint8 or pixels.shape != (SVHN_SIZE, SVHN_SIZE, 3, num_images):
         raise InfoGANError(f"{path}: X is {pixels.dtype} {pixels.shape}, expected uint8 32x32x3xN")
@@ -84,12 +78,11 @@ def read_svhn(files: RawFiles, split: SplitName) -> Arrays:
 
 def read_celeba(files: RawFiles, split: SplitName) -> Arrays:
     """CelebA's own training or test images with their attributes; its validation part is left."""
-    partition = files["list_eval_partition.txt"]
-    rows = [line.split() for line in _lines(partition) if line.strip()]
-    if not rows or any(len(row) != 2 for row in rows):
-        raise InfoGANError(f"{partition}: expected 2 words in every line")
     part = {"train": "0", "test": "2"}[split]
-    names = [name for name, where in rows if where == part]
+    partition = files["list_eval_partition.txt"]
+    with _expecting(partition, "2 words in every line"):
+        rows = [line.split() for line in _lines(partition) if line.strip()]
+        names = [name for name, where in rows if where == part]
     attributes = _celeba_attributes(files["list_attr_celeba.txt"], names)
     return _celeba_images(files["img_align_celeba.zip"], names), attributes
 
@@ -97,14 +90,15 @@ def read_celeba(files: RawFiles, split: SplitName) -> Arrays:
 def _celeba_images(archive: Path, names: Sequence[str]) -> Images:
     """Images of `img_align_celeba.zip`, cropped to the central CELEBA_CROP square, 32x32 colour."""
     images = np.empty((len(names), 3, CELEBA_SIZE, CELEBA_SIZE), dtype=np.uint8)
-    try:
-        with stream_raw(archive) as stream, zipfile.ZipFile(stream) as files:
-            for i, name in enumerate(names):
-                contents = files.read(f"img_align_celeba/{name}")
-                pixels = _square(name, contents, "RGB", CELEBA_CROP, CELEBA_SIZE)
-                images[i] = pixels.transpose(2, 0, 1)
-    except (OSError, SourceError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        raise InfoGANError(f"{archive}: expected a zip of aligned JPEG files ({error})") from error
+    with (
+        _expecting(archive, "a zip of aligned JPEG files"),
+        stream_raw(archive) as stream,
+        zipfile.ZipFile(stream) as files,
+    ):
+        for i, name in enumerate(names):
+            contents = files.read(f"img_align_celeba/{name}")
+            pixels = _square(name, contents, "RGB", CELEBA_CROP, CELEBA_SIZE)
+            images[i] = pixels.transpose(2, 0, 1)
     return images
 
 
@@ -114,15 +108,16 @@ def _celeba_attributes(path: Path, names: Sequence[str]) -> Factors:
     The file's first line is the number of images, its second the attributes' names; 1 is yes and -1
     no.
     """
-    lines = _lines(path)
-    attributes = lines[1].split() if len(lines) > 1 else []
-    if attributes != [factor.name for factor in lookup("celeba").factors]:
-        raise InfoGANError(f"{path}: lists {len(attributes)} attributes, expected CelebA's 40")
-    given = {row[0]: row[1:] for row in (line.split() for line in lines[2:]) if row}
-    table = [given.get(name, []) for name in names]
-    if any(len(row) != len(attributes) or not set(row) <= {"1", "-1"} for row in table):
-        raise InfoGANError(f"{path}: expected {len(attributes)} values 1 or -1 for every image")
-    return (np.array(table) == "1").astype(np.float32).reshape(len(names), -1)
+    attributes = [factor.name for factor in lookup("celeba").factors]
+    with _expecting(path, "CelebA's 40 attributes, 1 or -1 for every image"):
+        _, listed, *lines = _lines(path)
+        if listed.split() != attributes:
+            raise ValueError(f"lists {listed}")
+        given = {row[0]: row[1:] for row in (line.split() for line in lines) if row}
+        table = np.array([given[name] for name in names]).reshape(len(names), len(attributes))
+        if not np.isin(table, ["1", "-1"]).all():
+            raise ValueError("other values")
+    return (table == "1").astype(np.float32)
 
 
 def read_chairs(files: RawFiles, split: SplitName) -> Arrays:
@@ -132,28 +127,22 @@ def read_chairs(files: RawFiles, split: SplitName) -> Arrays:
     rotation. There are 1,393 models, each from 31 sides and two heights.
     """
     archive = files["rendered_chairs.tar"]
-    found: dict[tuple[str, int, int], tuple[str, np.ndarray]] = {}
-    try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                match = CHAIR_RENDER.search(member.name)
-                file = tar.extractfile(member) if match and member.isreg() else None
-                if match and file:
-                    key = match[1], int(match[2]), int(match[3])
-                    # Of two files of one view, the one whose name comes last, in whatever order.
-                    if key not in found or member.name >= found[key][0]:
-                        whole = member.name, file.read()
-                        pixels = _square(*whole, "L", CHAIR_CROP, CHAIR_SIZE, CHAIR_BACKGROUND)
-                        found[key] = member.name, pixels
-    except (OSError, EOFError, ValueError, zlib.error, tarfile.TarError) as error:
-        raise InfoGANError(f"{archive}: expected a tar of rendered chairs ({error})") from error
+    found: dict[tuple[str, int, int], np.ndarray] = {}
+    with _expecting(archive, "a tar of rendered chairs"), tarfile.open(archive) as tar:
+        for member in tar:
+            match = CHAIR_RENDER.search(member.name)
+            file = tar.extractfile(member) if match else None
+            if match and file:
+                square = CHAIR_CROP, CHAIR_SIZE, CHAIR_BACKGROUND
+                pixels = _square(member.name, file.read(), "L", *square)
+                found[match[1], int(match[2]), int(match[3])] = pixels
     if not found:
         raise InfoGANError(f"{archive}: holds no <model>/renders/image_*_p*_t*_r*.png")
     models = sorted({model for model, _, _ in found})
     keys = [key for key in sorted(found) if _is_of(split, models.index(key[0]))]
     degrees = np.array([(t, p) for _, p, t in keys], np.float32).reshape(-1, 2)
     degrees[:, 0] = (degrees[:, 0] + 180) % 360 - 180
-    images = [found[key][1] for key in keys]
+    images = [found[key] for key in keys]
     return np.array(images, np.uint8).reshape(-1, 1, CHAIR_SIZE, CHAIR_SIZE), np.deg2rad(degrees)
 
 
@@ -164,44 +153,24 @@ def read_faces(files: RawFiles, split: SplitName) -> Arrays:
     column for every factor of the data set, in radians.
     """
     path = files["faces.csv"]
-    lines = _lines(path)
-    delimiter = max(",;\t", key=lines[0].count)
-    try:
-        cells = list(csv.reader(lines, delimiter=delimiter, skipinitialspace=True))
-    except csv.Error as error:
-        raise InfoGANError(f"{path}: expected comma-separated values ({error})") from error
-    table = [[cell.strip() for cell in row] for row in cells]
-    columns, *rows = [row for row in table if any(row)] or [[]]
-    columns = [name.lower() for name in columns]
-    if not rows or "file" not in columns or len(set(columns)) < len(columns):
-        raise InfoGANError(
-            f"{path}: expected a column `file` and one per factor, each once, and some rows, found "
-            f"columns {', '.join(columns) or 'none'} and {len(rows)} rows"
-        )
-    names = [factor.name for factor in lookup("faces").factors]
-    if missing := [name for name in names if name not in columns]:
-        raise InfoGANError(
-            f"{path}: no column {', '.join(missing)}; expected file, {', '.join(names)}"
-        )
+    names = ["file", *(factor.name for factor in lookup("faces").factors)]
+    with _expecting(path, f"rows under columns {', '.join(names)}"):
+        lines = _lines(path)
+        delimiter = max(",;\t", key=lines[0].count)
+        cells = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+        table = [[cell.strip() for cell in row] for row in cells]
+        columns, *rows = [row for row in table if any(row)]
+        places = [[name.lower() for name in columns].index(name) for name in names]
     images = np.empty((len(rows), 1, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
-    factors = np.empty((len(rows), len(names)), dtype=np.float32)
+    factors = np.empty((len(rows), len(names) - 1), dtype=np.float32)
     for i, row in enumerate(rows):
-        try:
+        with _expecting(path, f"a square picture and a number for every factor in row {i + 1}"):
             if len(row) != len(columns):
                 raise ValueError(f"{len(row)} values for {len(columns)} columns")
-            given = dict(zip(columns, row, strict=True))
-            place = path.parent / given["file"]
-            if not place.exists():
-                place = path.parent / given["file"].replace("\\", "/")
-            contents = place.read_bytes()
-            images[i, 0] = _square(place.name, contents, "L", None, FACE_SIZE, FACE_BACKGROUND)
-            factors[i] = [float(given[name]) for name in names]
-        except (OSError, ValueError) as error:
-            raise InfoGANError(
-                f"{path}: row {i + 1} is no square picture with a number for every factor ({error})"
-            ) from error
-    if not np.isfinite(factors).all():
-        raise InfoGANError(f"{path}: expected a finite number for every factor")
+            file, *values = (row[place] for place in places)
+            contents = (path.parent / file.replace("\\", "/")).read_bytes()
+            images[i, 0] = _square(file, contents, "L", None, FACE_SIZE, FACE_BACKGROUND)
+            factors[i] = [float(value) for value in values]
     chosen = [_is_of(split, row) for row in range(len(rows))]
     return images[chosen], factors[chosen]
 
@@ -232,37 +201,25 @@ def _square(
             left, top = (width - side) // 2, (height - side) // 2
             box = (left, top, left + side, top + side)
             return np.array(opaque.resize((size, size), Image.Resampling.BOX, box=box))
-    except _PICTURE_ERRORS as error:
+    except Exception as error:
         raise ValueError(f"{name}: {error}") from error
 
 
 def _opaque(picture: ImageFile.ImageFile, mode: str, background: int) -> Image.Image:
-    """A picture in `mode`, on an even grey where it is transparent; ValueError if it cannot be.
-
-    Of 16 bits the upper 8 count: Pillow reads colours so, but cuts greys off at 255.
-    """
-    keyed = "transparency" in picture.info
-    if picture.mode == "I;16" and not keyed:
-        upper = (np.array(picture) >> 8).astype(np.uint8)
-        return Image.fromarray(upper).convert(mode)
-    # Pillow compares a transparent grey or colour with what it scaled to 8 bits.
-    misread = keyed and picture.mode != "P" and picture.tile[0].args != picture.mode
-    if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA") or misread:
-        raise ValueError(f"Pillow's mode {picture.mode}; save it as grey or RGB of 8 bits")
-    if picture.format == "PNG" and getattr(picture, "n_frames", 1) > 1:
-        raise ValueError("animated; save one picture")
-    if keyed or picture.mode in ("LA", "RGBA"):
+    """A picture in `mode`, on an even grey where it is transparent; ValueError if it cannot be."""
+    # Pillow compares a transparent grey or colour of other than 8 bits with what it made of it.
+    keyed = "transparency" in picture.info and picture.mode != "P"
+    if keyed or picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+        raise ValueError(
+            f"Pillow's mode {picture.mode}{' with a transparent colour' if keyed else ''}; save it "
+            "as grey or RGB of 8 bits, with an alpha channel if it is transparent"
+        )
+    if picture.has_transparency_data:
         even = Image.new("RGBA", picture.size, (background, background, background, 255))
         return Image.alpha_composite(even, picture.convert("RGBA")).convert(mode)
     return picture.convert(mode)
 
 
 def _lines(path: Path) -> list[str]:
-    """The lines of a text file in UTF-8 or, with its mark, UTF-16; however lines end."""
-    try:
-        contents = open_raw(path)
-        marked = contents.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        text = contents.decode("utf-16" if marked else "utf-8-sig")
-    except (OSError, SourceError, UnicodeDecodeError) as error:
-        raise InfoGANError(f"{path}: cannot be read as UTF-8 text ({error})") from error
-    return re.split("\r\n|\r|\n", text)
+    """The lines of a text file in UTF-8, however they end."""
+    return open_raw(path).decode("utf-8-sig").splitlines()

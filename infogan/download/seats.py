@@ -6,21 +6,20 @@ proportions differ from image to image.
 """
 
 import math
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
-from infogan.base.factors import sample_factors
-from infogan.base.images import FactorImages
-from infogan.datasets import lookup
 from infogan.download.solids import (
     Light,
+    Part,
     Solids,
+    assemble,
     nearest_solid,
     see_boxes,
     to_pixels,
-    upright,
     view,
 )
 
@@ -35,32 +34,15 @@ MOST_BARS = 5
 FLOOR = -0.7  # height of the feet
 LIGHT = (-0.45, 0.72, 0.528)  # in the view's frame: from above, left, and the viewer's side
 AMBIENT, BACKGROUND = 0.25, 1.0
-BATCH_SIZE = 8  # images at once: their pictures stay in the processor's cache
-
-
-def draw_seats(num: int, rng: torch.Generator) -> FactorImages:
-    """Seats with independent factors (those of `infogan.datasets.seats`, uniform) and styles.
-
-    The same generator state gives the same bytes on the same kind of machine.
-    """
-    factors = sample_factors(lookup("seats").factors, num, rng)
-    return FactorImages(render_seats(factors, sample_styles(num, rng)), factors)
-
-
-def sample_styles(num: int, rng: torch.Generator) -> Float32[Tensor, "num style"]:
-    """Independent draws of everything in STYLE."""
-    return 2 * torch.rand(num, len(STYLE), generator=rng) - 1
 
 
 def render_seats(
     factors: Float32[Tensor, "image factor"], styles: Float32[Tensor, "image style"]
 ) -> UInt8[Tensor, "image 1 height width"]:
-    """The pictures of seats, on white, seen from 20 to 30 degrees above."""
-    batches = zip(factors.split(BATCH_SIZE), styles.split(BATCH_SIZE), strict=True)
-    return torch.cat([_render(*batch) for batch in batches])
+    """The pictures of seats, with the factors of `infogan.datasets.seats`, on white.
 
-
-def _render(factors: Tensor, styles: Tensor) -> Tensor:
+    They are seen from 20 to 30 degrees above.
+    """
     azimuth, width = factors.unbind(1)
     elevation = math.radians(25) + math.radians(5) * styles[:, STYLE.index("elevation")]
     solids = _solids(width, styles)
@@ -69,46 +51,26 @@ def _render(factors: Tensor, styles: Tensor) -> Tensor:
     return to_pixels(nearest_solid(seen, BACKGROUND))
 
 
-class _Boxes:
-    """Boxes of a batch as they are put together, lengths in shares of half the picture."""
-
-    def __init__(self, like: Float32[Tensor, " image"]) -> None:
-        self.like = like
-        self.rows: list[Tensor] = []
-
-    def add(self, centre: tuple, radii: tuple, albedo: Tensor, pitch: float | Tensor = 0.0) -> None:
-        """One box per image: numbers are the same for all images; radii of 0 leave it out."""
-        row = (*centre, *radii, pitch, albedo)
-        self.rows.append(torch.stack([self.like * 0 + value for value in row], dim=1))
-
-    def solids(self) -> Solids:
-        """All of them."""
-        table = torch.stack(self.rows, dim=1)
-        radii = table[..., 3:6]
-        # Where a part is left out, a speck inside the seat takes its place.
-        absent = (radii <= 0).any(dim=-1, keepdim=True)
-        radii = torch.where(absent, torch.tensor(1e-3), radii)
-        centre = torch.where(absent, table[:, :1, :3], table[..., :3])
-        return Solids(centre, upright(radii, table[..., 6]), table[..., 7])
-
-
 def _solids(width: Float32[Tensor, " image"], styles: Float32[Tensor, "image style"]) -> Solids:
     """The boxes of seats: seat, legs, back, arms."""
     t = dict(zip(STYLE, styles.unbind(1), strict=True))
     half, depth = 0.38 * width, 0.38 + 0.06 * t["seat_depth"]
     seat_y, thick = -0.18 + 0.07 * t["seat_height"], 0.05 + 0.03 * t["seat_thickness"]
     cloth, frame = 0.62 + 0.3 * t["seat_grey"], 0.5 + 0.3 * t["frame_grey"]
-    boxes = _Boxes(width)
-    boxes.add((0, seat_y, 0), (half, thick, depth), cloth)
-    _add_legs(boxes, t, half, depth, seat_y - thick, frame)
-    _add_back(boxes, t, half, depth, seat_y + thick, cloth, frame)
-    _add_arms(boxes, t, half, depth, seat_y + thick, frame)
-    return boxes.solids()
+    seat = Part((0, seat_y, 0), (half, thick, depth), cloth)
+    legs = _legs(t, half, depth, seat_y - thick, frame)
+    back = _back(t, half, depth, seat_y + thick, cloth, frame)
+    arms = _arms(t, half, depth, seat_y + thick, frame)
+    centre, half_axes, albedo = assemble([seat, *legs, *back, *arms], width)
+    # Where a part is left out, a speck inside the seat takes its place.
+    absent = (half_axes == 0).all(dim=-1).any(dim=-1)[..., None]
+    half_axes = torch.where(absent[..., None], 1e-3 * torch.eye(3), half_axes)
+    return Solids(torch.where(absent, centre[:, :1], centre), half_axes, albedo)
 
 
-def _add_legs(
-    boxes: _Boxes, t: dict[str, Tensor], half: Tensor, depth: Tensor, top: Tensor, frame: Tensor
-) -> None:
+def _legs(
+    t: dict[str, Tensor], half: Tensor, depth: Tensor, top: Tensor, frame: Tensor
+) -> Iterator[Part]:
     """Four legs, or two runners on which they stand, or a column on a cross."""
     column, runners = t["leg_kind"] > 0.4, t["leg_kind"] > -0.2
     thickness = 0.04 + 0.015 * t["leg_thickness"]
@@ -117,60 +79,54 @@ def _add_legs(
     for side in (-1, 1):
         for end in (-1, 1):
             centre = side * (half - inset), top - length, end * (depth - inset)
-            boxes.add(centre, (thickness, length, _unless(column, thickness)), frame)
+            yield Part(centre, (thickness, length, _unless(column, thickness)), frame)
         # A runner under two legs, or one bar of the cross.
         across = torch.where(column, 0.75 * half, thickness) if side > 0 else thickness
         along = torch.where(column, thickness, depth) if side > 0 else depth
         x = torch.where(column, 0.0, side * (half - inset))
         radii = across, thickness, _unless(~(runners | column), along)
-        boxes.add((x, FLOOR, 0), radii, frame)
-    boxes.add((0, top - length, 0), (0.07, length, _unless(~column, 0.07)), frame)
+        yield Part((x, FLOOR, 0), radii, frame)
+    yield Part((0, top - length, 0), (0.07, length, _unless(~column, 0.07)), frame)
 
 
-def _add_back(
-    boxes: _Boxes,
-    t: dict[str, Tensor],
-    half: Tensor,
-    depth: Tensor,
-    bottom: Tensor,
-    cloth: Tensor,
-    frame: Tensor,
-) -> None:
+def _back(
+    t: dict[str, Tensor], half: Tensor, depth: Tensor, bottom: Tensor, cloth: Tensor, frame: Tensor
+) -> Iterator[Part]:
     """A pitched panel, or a frame with upright bars, or one with rungs."""
     kind, tall = t["back_kind"], 0.31 + 0.06 * t["back_height"]
     pitch = 0.12 + 0.1 * t["back_pitch"]
     num_bars = (1.5 + MOST_BARS + (MOST_BARS - 1.5) * t["back_bars"]).div(2).round()
     panel, rungs = kind < -0.33, kind > 0.33
 
-    def add(x: Tensor | float, y: Tensor, radii: tuple, albedo: Tensor) -> None:
-        """A part at a height `y` above the seat, on the slope of the back."""
+    def part(x: Tensor | float, y: Tensor, radii: tuple, albedo: Tensor) -> Part:
+        """One at a height `y` above the seat, on the slope of the back."""
         z = 0.04 - depth - (y * pitch.sin())
-        boxes.add((x, bottom + y * pitch.cos(), z), radii, albedo, pitch)
+        return Part((x, bottom + y * pitch.cos(), z), radii, albedo, pitch)
 
     for side in (-1, 1):
-        add(side * (half - 0.035), tall, (0.035, tall, _unless(panel, 0.035)), frame)
+        yield part(side * (half - 0.035), tall, (0.035, tall, _unless(panel, 0.035)), frame)
     # The rail at the top, or the panel.
     rail = torch.where(panel, tall, 0.05)
-    add(0.0, 2 * tall - rail, (half, rail, 0.035), torch.where(panel, cloth, frame))
+    yield part(0.0, 2 * tall - rail, (half, rail, 0.035), torch.where(panel, cloth, frame))
     for bar in range(MOST_BARS):
         place = (bar + 1) / (num_bars + 1)
         x = torch.where(rungs, 0.0, (2 * place - 1) * half)
         y = torch.where(rungs, 2 * tall * place, tall)
         across, along = torch.where(rungs, half, 0.025), torch.where(rungs, 0.035, tall)
-        add(x, y, (across, along, _unless(panel | (bar >= num_bars), 0.02)), frame)
+        yield part(x, y, (across, along, _unless(panel | (bar >= num_bars), 0.02)), frame)
 
 
-def _add_arms(
-    boxes: _Boxes, t: dict[str, Tensor], half: Tensor, depth: Tensor, bottom: Tensor, frame: Tensor
-) -> None:
+def _arms(
+    t: dict[str, Tensor], half: Tensor, depth: Tensor, bottom: Tensor, frame: Tensor
+) -> Iterator[Part]:
     """No arms, or rests on posts, or closed sides."""
     rests, closed = t["arm_kind"] > 0, t["arm_kind"] > 0.6
     tall = 0.13 + 0.03 * t["arm_height"]
     for side in (-1, 1):
         x = side * (half + 0.01)
-        boxes.add((x, bottom + 2 * tall, 0), (0.045, 0.03, _unless(~rests, depth)), frame)
+        yield Part((x, bottom + 2 * tall, 0), (0.045, 0.03, _unless(~rests, depth)), frame)
         z, along = torch.where(closed, 0.0, 0.7 * depth), torch.where(closed, depth, 0.03)
-        boxes.add((x, bottom + tall, z), (0.035, tall, _unless(~rests, along)), frame)
+        yield Part((x, bottom + tall, z), (0.035, tall, _unless(~rests, along)), frame)
 
 
 def _unless(absent: Tensor, radius: Tensor | float) -> Tensor:

@@ -7,7 +7,7 @@ are drawn finer than they are kept, which smooths their edges. Solids are drawn 
 for a batch of images, so that what is worked on stays in the processor's cache.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -15,9 +15,25 @@ import torch.nn.functional as F
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+from infogan.base.dataset import Factor
+from infogan.base.factors import sample_factors
+from infogan.base.images import FactorImages
+
 FINER = 2  # rays per pixel, each way
 FAR = -10.0  # depth where a ray misses: behind everything
 GRAZING = 1e-4  # a face seen more edge-on than this is treated as seen at this slope
+BATCH_SIZE = 8  # images at once: their pictures stay in the processor's cache
+
+Value = float | Float32[Tensor, " image"]  # the same in all images, or each one's
+
+
+class Part(NamedTuple):
+    """One solid in each image, its half axes along x, y and z but for its pitch."""
+
+    centre: tuple[Value, Value, Value]
+    radii: tuple[Value, Value, Value]
+    albedo: Value
+    pitch: Value = 0.0
 
 
 class Solids(NamedTuple):
@@ -43,6 +59,37 @@ class Light(NamedTuple):
 
     direction: Float32[Tensor, "image 3"]
     ambient: float
+
+
+def draw(
+    factors: Sequence[Factor],
+    traits: Sequence[str],
+    render: Callable[[Tensor, Tensor], Tensor],
+    num: int,
+    rng: torch.Generator,
+) -> FactorImages:
+    """Images with independent factors, each uniform, and with traits.
+
+    The same generator state gives the same bytes on the same kind of machine.
+    """
+    values, given = sample_factors(factors, num, rng), sample_traits(traits, num, rng)
+    batches = zip(values.split(BATCH_SIZE), given.split(BATCH_SIZE), strict=True)
+    return FactorImages(torch.cat([render(*batch) for batch in batches]), values)
+
+
+def sample_traits(
+    traits: Sequence[str], num: int, rng: torch.Generator
+) -> Float32[Tensor, "num trait"]:
+    """Independent draws of what makes one object differ from another, each U(-1, 1)."""
+    return 2 * torch.rand(num, len(traits), generator=rng) - 1
+
+
+def assemble(parts: Iterable[Part], like: Float32[Tensor, " image"]) -> Solids:
+    """The parts of as many images as `like` has."""
+    rows = [(*part.centre, *part.radii, part.pitch, part.albedo) for part in parts]
+    columns = [torch.stack([torch.zeros_like(like) + value for value in row], 1) for row in rows]
+    table = torch.stack(columns, dim=1)
+    return Solids(table[..., :3], upright(table[..., 3:6], table[..., 6]), table[..., 7])
 
 
 def upright(

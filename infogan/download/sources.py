@@ -3,19 +3,17 @@
 A source is "kind:package"; its fetcher leaves files or archives' contents in a scratch folder.
 What is taken is decided by checksum alone, so it does not matter which source gave a file, what it
 is called, nor whether it is gzipped; only a file without a published checksum is told by its name.
-What a person put there is never changed. Every external program is bounded in time.
+What is fetched lies in a folder of its own, `data/raw/NAME/fetched`; what a person put beside it is
+never changed. Every external program is bounded in time.
 """
 
+import glob
 import gzip
 import hashlib
 import io
-import itertools
 import os
-import re
-import shutil
 import subprocess
 import sys
-import tarfile
 import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -31,7 +29,9 @@ Fetcher = Callable[[str, Path], None]  # package, scratch folder to fill
 # Torchvision sets no timeout, so a network that drops packets would hold it for minutes per
 # address; in a process of its own it can be given one without touching this one's sockets.
 _TORCHVISION = """
-import socket, sys
+import os, socket, sys
+# An error is to say its reason alone.
+sys.tracebacklimit, os.environ["TQDM_DISABLE"] = 0, "1"
 name, folder, patience, *mirrors = sys.argv[1:]
 socket.setdefaulttimeout(float(patience))
 import torchvision
@@ -44,11 +44,8 @@ for split in splits:
     data_set(folder, **split, download=True)
 """
 _GZIP_MAGIC = b"\x1f\x8b"
-# Of a person's files under other names: how many of each folder are read, and how large they may
-# be, so that pictures by the thousand and other archives are left alone; CelebA's has 1.4 GB.
-_MOST_PER_FOLDER, _LARGEST = 100, 2 << 30
+_MOST_OTHERS = 100  # files under other names that are read: pictures by the thousand are left alone
 _SHOWN = 10  # refused files that a message names
-_APT_TIMEOUTS = ("-o", "Acquire::http::Timeout=15", "-o", "Acquire::Retries=1")
 
 
 class SourceError(Exception):
@@ -68,43 +65,26 @@ def fetch_torchvision(
 
 def fetch_npm(package: str, folder: Path, registry: str | None = None, patience: int = 30) -> None:
     """Unpack a package of npm's usual registry, or of this one; nothing in it is run."""
-    options = ["--ignore-scripts", "--loglevel=error", "--logs-max=0"]
+    options = ["--ignore-scripts", "--no-audit", "--logs-max=0", "--loglevel=silent", "--json"]
     options += ["--fetch-retries=1", "--fetch-retry-mintimeout=1000"]
-    options += [f"--fetch-timeout={1000 * patience}"]
+    options += [f"--fetch-timeout={1000 * patience}", f"--prefix={folder}"]
     if registry is not None:
         options.append(f"--registry={registry}")
-    _run("npm", "pack", package, *options, folder=folder)
-    for archive in folder.glob("*.tgz"):
-        unpack_tar(archive, folder)
+    _run("npm", "install", package, *options, folder=folder)
 
 
 def fetch_debian(package: str, folder: Path) -> None:
-    """Copy the files of an installed Debian package, or unpack the package without installing."""
-    try:
-        installed = _run("dpkg", "-L", package, folder=folder).decode()
-    except SourceError:
-        _fetch_archive(package, folder)
-        return
-    for path in map(Path, installed.splitlines()):
-        if path.is_file():
-            shutil.copy(path, folder / path.name)
+    """Unpack a Debian package without installing it.
 
-
-def _fetch_archive(package: str, folder: Path) -> None:
-    """Unpack the archive of a Debian package that is not installed."""
-    try:
-        _run("apt-get", *_APT_TIMEOUTS, "download", package, folder=folder)
-    except SourceError:
-        # Fresh machines often have no package lists; lists of our own need no root.
-        private = ("-o", f"Dir::State::lists={folder}/lists", "-o", f"Dir::Cache={folder}/cache")
-        (folder / "lists" / "partial").mkdir(parents=True)
-        (folder / "cache" / "archives" / "partial").mkdir(parents=True)
-        _run("apt-get", *_APT_TIMEOUTS, *private, "update", folder=folder)
-        _run("apt-get", *_APT_TIMEOUTS, *private, "download", package, folder=folder)
+    Fresh machines often have no package lists; lists of our own need no root.
+    """
+    options = ["Acquire::http::Timeout=15", "Acquire::Retries=1"]
+    options += [f"Dir::State={folder}", f"Dir::Cache={folder}"]
+    apt = ("apt-get", *(part for option in options for part in ("-o", option)))
+    _run(*apt, "update", folder=folder)
+    _run(*apt, "download", package, folder=folder)
     for archive in folder.glob("*.deb"):
-        contents = archive.with_suffix(".tar")
-        contents.write_bytes(_run("dpkg-deb", "--fsys-tarfile", str(archive), folder=folder))
-        unpack_tar(contents, folder)
+        _run("dpkg-deb", "--extract", str(archive), str(folder), folder=folder)
 
 
 FETCHERS: dict[str, Fetcher] = {
@@ -124,13 +104,13 @@ def obtain(
     """Where each raw file of a data set lies, gzipped or not, its checksum verified.
 
     Files in `raw_folder/name`, up to two folders deep, and in `raw_folder` come first; what the
-    sources give is kept in `raw_folder/name`, also when a later file fails. An InfoGANError lists
-    every attempt.
+    sources give is kept in `raw_folder/name/fetched`, also when a later file fails. An InfoGANError
+    lists every attempt.
     """
     kept = raw_folder / name
-    present = _present(kept, raw_folder, data_set.files)
-    paths, refused = _verified(present, data_set.files, progress)
-    attempts = [f"{_printable(path)}: {reason}" for path, reason in refused.items()]
+    paths, refused = _verified(_present(kept, raw_folder, data_set.files), data_set.files, progress)
+    # As Python writes a path, it is one line that every terminal can show.
+    attempts = [f"{str(path)!r}: {reason}" for path, reason in refused.items()]
     if len(attempts) > _SHOWN:
         attempts[_SHOWN:] = [f"{len(attempts) - _SHOWN} more files"]
     for attempt in attempts:
@@ -142,13 +122,10 @@ def obtain(
             break
         progress(f"{name}: trying {source} ...")
         try:
-            fetched, problems = _fetch(source, missing, kept, progress, fetchers)
-        except OSError as error:  # such as a full or read-only disk
-            fetched, problems = {}, [str(error)]
-        if problems:
-            attempts.append(f"{source}: {', '.join(problems)}")
-            progress(f"{name}: {source} failed ({', '.join(problems)})")
-        paths |= fetched
+            _fetch(source, missing, kept / "fetched", paths, progress, fetchers)
+        except (SourceError, OSError) as error:  # OSError: such as a full or read-only disk
+            attempts.append(f"{source}: {error}")
+            progress(f"{name}: {source} failed ({error})")
         missing = {file: md5 for file, md5 in missing.items() if file not in paths}
 
     if missing:
@@ -174,98 +151,64 @@ def stream_raw(path: Path) -> Iterator[io.BufferedIOBase]:
 
     A browser may unpack what it saves, and leave the name. Raises SourceError if it is damaged.
     """
-    with path.open("rb") as file:
-        zipped = file.read(len(_GZIP_MAGIC)) == _GZIP_MAGIC
     try:
-        with gzip.open(path) if zipped else path.open("rb") as file:
-            yield file
+        with path.open("rb") as raw:
+            zipped = raw.peek(len(_GZIP_MAGIC)).startswith(_GZIP_MAGIC)
+            yield gzip.GzipFile(fileobj=raw) if zipped else raw
     except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise SourceError(f"truncated or damaged gzip ({error})") from error
-
-
-def unpack_tar(archive: Path, folder: Path) -> None:
-    """Unpack the regular files of an archive straight into `folder`.
-
-    Only the last part of each member's name is used, so no member can leave the folder.
-    """
-    try:
-        with tarfile.open(archive) as tar:
-            for member in tar:
-                contents = tar.extractfile(member) if member.isreg() else None
-                if contents is not None:
-                    with (folder / Path(member.name).name).open("wb") as out:
-                        shutil.copyfileobj(contents, out)
-    except (tarfile.TarError, EOFError, zlib.error) as error:
-        raise SourceError(f"{archive.name}: truncated or not an archive ({error})") from error
 
 
 def _fetch(
     source: str,
     missing: Mapping[str, str | None],
-    kept: Path,
+    folder: Path,
+    paths: dict[str, Path],
     progress: Progress,
     fetchers: Mapping[str, Fetcher],
-) -> tuple[dict[str, Path], list[str]]:
-    """Run one source; the missing files that it gave, moved to `kept`, and what went wrong."""
+) -> None:
+    """Run one source; move the missing files that it gave to `folder` and add them to `paths`.
+
+    SourceError or OSError says what went wrong.
+    """
     kind, _, package = source.partition(":")
-    problems: list[str] = []
-    kept.mkdir(parents=True, exist_ok=True)
-    # Inside `kept`, so that moving a file there is atomic; under a name of its own, so that two
+    folder.mkdir(parents=True, exist_ok=True)
+    # Inside `folder`, so that moving a file there is atomic; under a name of its own, so that two
     # runs at once do not disturb each other.
-    with tempfile.TemporaryDirectory(dir=kept, prefix=".fetching-") as scratch:
+    with tempfile.TemporaryDirectory(dir=folder, prefix=".fetching-") as scratch:
         try:
             fetchers[kind](package, Path(scratch).resolve())
-        except (SourceError, OSError) as error:
-            problems.append(str(error))
         finally:
             # Also after Ctrl-C: whole files are kept, so that an interrupted download goes on.
-            names = set(_spellings(missing))
-            found = sorted(path for path in Path(scratch).rglob("*") if path.name in names)
-            verified, refused = _verified(found, missing, progress)
-            fetched = {file: path.replace(_free(kept, path)) for file, path in verified.items()}
-    problems += [f"{path.name}: {reason}" for path, reason in refused.items()]
-    absent = [file for file in missing if file not in fetched]
-    if absent and not problems:
-        problems.append(f"does not hold {', '.join(absent)}")
-    return fetched, problems if absent else []
+            found = (path for path in sorted(Path(scratch).rglob("*")) if _named(path, missing))
+            verified, refused = _verified(filter(os.path.isfile, found), missing, progress)
+            paths |= {file: path.replace(folder / path.name) for file, path in verified.items()}
+    if absent := [file for file in missing if file not in paths]:
+        reasons = [f"{path.name}: {reason}" for path, reason in refused.items()]
+        raise SourceError(", ".join(reasons) or f"does not hold {', '.join(absent)}")
 
 
-def _free(kept: Path, path: Path) -> Path:
-    """Where a file that was fetched can lie without touching what a person put there."""
-    folders = itertools.chain([kept], (kept / f"fetched-{n}" for n in itertools.count(1)))
-    places = (folder / path.name for folder in folders)
-    place = next(place for place in places if not os.path.lexists(place))
-    place.parent.mkdir(exist_ok=True)
-    return place
+def _present(kept: Path, raw_folder: Path, files: Iterable[str]) -> list[Path]:
+    """What a person may have put there: files of the right names, then the first of the others.
 
-
-def _present(kept: Path, raw_folder: Path, files: Iterable[str]) -> Iterator[Path]:
-    """What a person may have put there: first files of the right names, then any.
-
-    Archives may hold each file in a folder of the file's name.
+    Hidden ones, such as what another run is fetching, are left alone.
     """
-    exact = (folder / file for folder in (kept, raw_folder) for file in _spellings(files))
-    yield from filter(os.path.isfile, exact)
-    yield from _files(kept, depth=2)
-    for folder in (raw_folder, *(raw_folder / file for file in files)):
-        yield from _files(folder, depth=0)
+    levels = ((kept, "*"), (raw_folder, "*"), (kept, "*/*"), (kept, "*/*/*"))
+    found = [
+        folder / name
+        for folder, level in levels
+        for name in sorted(glob.glob(level, root_dir=folder))
+        if os.path.isfile(folder / name)
+    ]
+    named = [path for path in found if _named(path, files)]
+    others = [path for path in found if path not in named and path.parent != raw_folder]
+    return named + others[:_MOST_OTHERS]
 
 
-def _files(folder: Path, depth: int) -> Iterator[Path]:
-    """Files in a folder, by name, then those up to `depth` folders deeper; hidden ones are not.
-
-    A folder that cannot be listed comes itself, to be refused.
-    """
-    if not os.path.isdir(folder):
-        return
-    try:
-        entries = sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError:
-        yield folder
-        return
-    yield from itertools.islice(filter(os.path.isfile, entries), _MOST_PER_FOLDER)
-    for entry in entries if depth else []:
-        yield from _files(entry, depth - 1)
+def _named(path: Path, files: Iterable[str]) -> str | None:
+    """Which file has this name, in any case, gzipped or not."""
+    name = path.name.lower().removesuffix(".gz")
+    return next((file for file in files if file.lower() == name), None)
 
 
 def _verified(
@@ -274,71 +217,40 @@ def _verified(
     """The first candidate with the right bytes for each file, and why others were refused."""
     paths: dict[str, Path] = {}
     refused: dict[Path, str] = {}
-    by_digest = {md5: file for file, md5 in files.items() if md5 is not None}
-    by_name = {file.lower(): file for file in files}
     for path in candidates:
         if len(paths) == len(files):
             break
-        if path in refused or path in paths.values():
-            continue
-        named = by_name.get(path.name.lower().removesuffix(".gz"))
         try:
-            if named is None:
-                _check_worth_reading(path, by_digest)
-            digest, size = _digest(path)
+            file, size = _identify(path, files)
         except (SourceError, OSError) as error:
-            if named not in paths:
+            if _named(path, files) not in paths:
                 refused[path] = str(error)
             continue
-        unpublished = named is not None and files[named] is None
-        file = named if unpublished else by_digest.get(digest)
-        if file is None:
-            if named not in paths:
-                expected = f"MD5 {files[named]}" if named else f"one of {', '.join(files)}"
-                refused[path] = f"{size} bytes with MD5 {digest}, expected {expected}"
-        elif file not in paths:
+        if file not in paths:
             paths[file] = path
-            kind = "taken as it is: its checksum is not published" if unpublished else "verified"
-            progress(f"{file} {size / 1e6:.2f} MB {kind}")
+            unpublished = "taken as it is: its checksum is not published"
+            progress(f"{file} {size / 1e6:.2f} MB {'verified' if files[file] else unpublished}")
     return paths, refused
 
 
-def _check_worth_reading(path: Path, by_digest: Mapping[str, str]) -> None:
-    """Refuse a file under another name that no checksum can tell, or that is far too large."""
-    if not by_digest:
-        raise SourceError("another name than expected")
-    if path.stat().st_size > _LARGEST:
-        raise SourceError(f"another name than expected, and larger than {_LARGEST >> 30} GiB")
+def _identify(path: Path, files: Mapping[str, str | None]) -> tuple[str, int]:
+    """Which file this is, and the length of its uncompressed bytes; SourceError if it is none.
+
+    Its MD5 decides, and its name where none is published.
+    """
+    with stream_raw(path) as contents:
+        md5 = hashlib.file_digest(contents, lambda: hashlib.md5(usedforsecurity=False))
+        digest, size = md5.hexdigest(), contents.tell()
+    named = _named(path, files)
+    for file, expected in files.items():
+        if digest == expected or (expected is None and file == named):
+            return file, size
+    wanted = f"MD5 {files[named]}" if named else f"one of {', '.join(files)}"
+    raise SourceError(f"{size} bytes with MD5 {digest}, expected {wanted}")
 
 
-def _digest(path: Path) -> tuple[str, int]:
-    """MD5 and length of a file's uncompressed bytes, read in pieces: archives may be large."""
-    digest, size = hashlib.md5(usedforsecurity=False), 0
-    with stream_raw(path) as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-            size += len(piece)
-    return digest.hexdigest(), size
-
-
-def _spellings(files: Iterable[str]) -> list[str]:
-    """The names under which raw files are recognised."""
-    return [file + suffix for file in files for suffix in ("", ".gz")]
-
-
-def _printable(path: Path) -> str:
-    """A path in one line that every terminal can show, whatever bytes its name has."""
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in str(path))
-
-
-# What stands below the reason: empty lines, marks under code, npm's stack and its advice.
-_SAYS_NOTHING = re.compile(
-    r"[\s^~]*$|npm error( network)?(\s*\}?$| {2}| (This is a problem|In most|If you|Log |'p))"
-)
-
-
-def _run(*command: str, folder: Path, seconds: int = 600) -> bytes:
-    """Run an external program in `folder` and return its output; SourceError says why it failed."""
+def _run(*command: str, folder: Path, seconds: int = 600) -> None:
+    """Run an external program in `folder`; SourceError says why it failed."""
     program = Path(command[0]).name
     try:
         done = subprocess.run(
@@ -349,7 +261,5 @@ def _run(*command: str, folder: Path, seconds: int = 600) -> bytes:
     except subprocess.TimeoutExpired as error:
         raise SourceError(f"{program} did not end within {seconds} seconds") from error
     if done.returncode:
-        said = [line.strip() for line in done.stderr.decode(errors="replace").split("\n")]
-        last = " ".join([line for line in said if not _SAYS_NOTHING.match(line)][-2:])
-        raise SourceError(f"{program}: {last[:300] or f'exit status {done.returncode}'}")
-    return done.stdout
+        said = " ".join((done.stderr or done.stdout).decode(errors="replace").split())
+        raise SourceError(f"{program}: {said[-400:] or f'exit status {done.returncode}'}")

@@ -99,7 +99,7 @@ def test_a_fault_of_every_server_is_one_line_that_names_each_and_leaves_no_part(
         attempt = message.split(f"; {source}: ")[1].split("; ")[0]
         assert re.search(reasons[source.partition(":")[0]], attempt), attempt
     assert "put these files" in message
-    assert list((folder / "toy").iterdir()) == []
+    assert list((folder / "toy" / "fetched").iterdir()) == []
     paths = obtain("toy", toy_from("folder:x"), folder, lambda line: None, fetchers(""))
     assert {name: open_raw(path) for name, path in paths.items()} == toy_files()
 
@@ -115,4 +115,4 @@ def test_what_one_server_gave_whole_is_kept_and_the_next_gives_the_rest(tmp_path
     assert {name: open_raw(path) for name, path in paths.items()} == toy_files()
     assert [path.suffix for path in paths.values()].count(".gz") == 1
     assert any(line.startswith("toy: torchvision:MNIST failed (") for line in lines)
-    assert len(list((tmp_path / "toy").iterdir())) == 4
+    assert len(list((tmp_path / "toy" / "fetched").iterdir())) == 4

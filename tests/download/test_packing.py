@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -7,6 +9,7 @@ from infogan.base.errors import InfoGANError
 from infogan.base.packed import load_split
 from infogan.datasets import lookup
 from infogan.download.packing import enlarge_digits, parse_idx, prepare
+from tests.miniatures import write_faces
 from tests.toy_data import TOY, register, toy_files, toy_from, write_raw
 
 
@@ -49,6 +52,15 @@ def test_a_file_that_departs_from_the_idx_format_is_refused(tmp_path, contents, 
     path.write_bytes(contents)
     with pytest.raises(InfoGANError, match=f"labels: {complaint}"):
         parse_idx(path, num_axes=1)
+
+
+def test_a_factor_that_is_no_number_is_refused(tmp_path):
+    (tmp_path / "faces").mkdir()
+    write_faces(tmp_path / "faces")
+    table = tmp_path / "faces" / "faces.csv"
+    table.write_text(re.sub(r"(?m)^(renders/7.png),[^,]*", r"\1,nan", table.read_text()))
+    with pytest.raises(InfoGANError, match=r"train has azimuth from nan to nan, expected -1\.57"):
+        prepare("faces", tmp_path, tmp_path / "out")
 
 
 def test_progress_tells_of_every_file(tmp_path):

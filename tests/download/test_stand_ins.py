@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from infogan.datasets import lookup
-from infogan.download.heads import render_heads, sample_identities
+from infogan.download.heads import IDENTITY, render_heads
 from infogan.download.packing import READERS
-from infogan.download.seats import STYLE, render_seats, sample_styles
+from infogan.download.seats import STYLE, render_seats
+from infogan.download.solids import sample_traits
 from tests.layouts import seeded
 from tests.toy_data import register
 
@@ -33,13 +34,15 @@ def with_factors(factors, num, changed):
 def heads_with(num=6, **changed):
     """So many identities, with these factors."""
     factors = with_factors(HEADS, num, changed)
-    return render_heads(factors, sample_identities(num, seeded())).float()
+    return render_heads(factors, sample_traits(IDENTITY, num, seeded())).float()
 
 
 def seats_with(num=6, styles=None, **changed):
     """So many styles, or these, with these factors."""
     factors = with_factors(SEATS, num, changed)
-    return render_seats(factors, sample_styles(num, seeded()) if styles is None else styles).float()
+    if styles is None:
+        styles = sample_traits(STYLE, num, seeded())
+    return render_seats(factors, styles).float()
 
 
 @pytest.mark.parametrize("name", ["heads", "seats"])
@@ -56,14 +59,11 @@ def test_a_split_is_always_the_same_and_the_other_is_different(monkeypatch, name
 
 
 @pytest.mark.parametrize(
-    ("render", "sample", "factors", "num"),
-    [
-        (render_heads, sample_identities, HEADS, 18),
-        (render_seats, sample_styles, SEATS, 10),
-    ],
+    ("render", "traits", "factors", "num"),
+    [(render_heads, IDENTITY, HEADS, 18), (render_seats, STYLE, SEATS, 10)],
 )
-def test_an_image_does_not_depend_on_those_beside_it(render, sample, factors, num):
-    values, traits = middle_values(factors, num), sample(num, seeded())
+def test_an_image_does_not_depend_on_those_beside_it(render, traits, factors, num):
+    values, traits = middle_values(factors, num), sample_traits(traits, num, seeded())
     alone = render(values[num - 1 :], traits[num - 1 :])
     assert torch.equal(render(values, traits)[num - 1 :], alone)
 
@@ -126,7 +126,7 @@ def test_outlines_mirror_when_the_seat_turns_the_other_way():
 
 
 def test_seats_grow_wider_with_the_width_in_proportion():
-    no_arms = sample_styles(6, seeded())
+    no_arms = sample_traits(STYLE, 6, seeded())
     no_arms[:, STYLE.index("arm_kind")] = -1
 
     def wide(width):
