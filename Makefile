@@ -81,6 +81,6 @@ $(READY): requirements.lock
 	$(VENV)/bin/uv pip install --python $(VENV)/bin/python --require-hashes -r requirements.lock
 	@touch $@
 
-# All runs in a table as wide as the screen: which parameters differ, and the headline metrics.
+# All runs in one table: which parameters differ, and the headline metrics.
 runs: $(READY)
 	@$(RUN) python -m compare.runs

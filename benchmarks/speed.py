@@ -14,31 +14,39 @@ import runpy
 import sys
 import tempfile
 import time
+import timeit
 import types
 from contextlib import suppress
 from functools import partial
-from itertools import pairwise
 from math import nan
 from pathlib import Path
-from statistics import median
 from typing import Any
 
+import numpy as np
+import pandas as pd
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from torch.utils.flop_counter import FlopCounterMode
 
-from benchmarks.harness import ALL_CORES, Training, call, changed, command, options, write_page
+from benchmarks.harness import ALL_CORES, call, changed, options, write_page
+from infogan.base.randomness import random_stream
 from infogan.datasets import lookup
 from infogan.method.networks import TABLES
-from infogan.params import load_params
+from infogan.method.runtime import Backend, resolve
+from infogan.objectives import OBJECTIVES
+from infogan.params import Params, load_params
 from infogan.report import document as doc
-from stages import run_stage
+from infogan.train.loop import train
+from infogan.train.players import make_players
+from infogan.train.step import Game, train_step
+from stages import PARAMS, run_stage
 
 PORT = "Natsu6767/InfoGAN-PyTorch"
-WARM_UP, NUM_STEPS = 4, 12  # steps before the clock starts, and after
+WARM_UP, NUM_STEPS = 5, 17  # steps before the clock starts, and all
 BATCH_SIZE, NUM_IMAGES = 128, 60_000
 USUAL = {"runtime.precision": "bfloat16", "runtime.threads": ALL_CORES}
 USUAL |= {"training.batch_size": BATCH_SIZE, "training.held_out_images": 0}
+USUAL |= {"num_steps": NUM_STEPS, "training.log_every": 1, "training.film_frames": 1}
 
 # What each row changes in which parameters; its number of images is that of the data.
 OURS, RELEASE, FLOAT32 = "params.yaml", "presets/release.yaml", {"runtime.precision": "float32"}
@@ -55,23 +63,18 @@ ROWS: dict[str, tuple[str, dict[str, Any], int]] = {
     "default, 100 categories": (OURS, {"codes.categorical": [100]}, NUM_IMAGES),
     **{name: (f"presets/{name}.yaml", {}, NUM_IMAGES) for name in OTHERS},
 }
-HEADER = (
-    *("ms a step", "images/s", "matrix rate, GFLOP/s", "MFLOP an image", "share of the floor"),
-    *("peak GiB", "the port's step / this"),
-)
 
 
 def measure(preset: str, changes: dict[str, Any], num_images: int) -> dict[str, float]:
     """Our step, in this process."""
-    params = changed(load_params("params.yaml", preset), USUAL | changes)
+    params = changed(load_params(PARAMS, preset), USUAL | changes)
+    backend, objective = resolve(params.runtime), OBJECTIVES["infogan"](params)
     shape = (num_images, *TABLES[lookup(params.dataset).networks].image_shape)
-    training = Training(params, torch.randint(0, 256, shape, dtype=torch.uint8))
-    times = [time.perf_counter()]
-    for _ in range(WARM_UP + NUM_STEPS):
-        training.step().item()
-        times.append(time.perf_counter())
-    found = measured(times, params.training.batch_size, training.backend.precision)
-    return found | {"flop": step_flop(training)}
+    images = torch.randint(0, 256, shape, dtype=torch.uint8)
+    times: list[float] = []
+    train(images, params, objective, 0, backend, lambda *_: times.append(time.perf_counter()))
+    found = measured(times, params.training.batch_size, backend.precision)
+    return found | {"flop": step_flop(params, backend)}
 
 
 def measure_port(port: str) -> dict[str, float]:
@@ -82,7 +85,7 @@ def measure_port(port: str) -> dict[str, float]:
 
     def tick(*_: object) -> None:
         times.append(time.perf_counter())
-        if len(times) == 2 * (WARM_UP + NUM_STEPS + 1):
+        if len(times) == 2 * NUM_STEPS:
             raise EOFError
 
     register_optimizer_step_post_hook(tick)  # D's and then G's, in every step
@@ -97,12 +100,12 @@ def measure_port(port: str) -> dict[str, float]:
         os.chdir(scratch)  # it writes pictures where it stands
         with suppress(EOFError):
             runpy.run_path(f"{port}/train.py")
-    return measured(times[::2], BATCH_SIZE, torch.float32) | {"flop": nan}
+    return measured(times[1::2], BATCH_SIZE, torch.float32) | {"flop": nan}
 
 
 def measured(times: list[float], batch_size: int, precision: torch.dtype) -> dict[str, float]:
     """Median seconds between the times, images, most memory in GiB, and the machine's FLOP/s."""
-    step = median(after - before for before, after in list(pairwise(times))[WARM_UP:])
+    step = float(np.median(np.diff(times[WARM_UP - 1 :])))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
     if torch.cuda.is_available():
         peak = torch.cuda.max_memory_allocated() / 2**30
@@ -113,58 +116,59 @@ def matrix_rate(precision: torch.dtype) -> float:
     """FLOP/s in products of 2048 x 2048 matrices: the fastest of five rounds."""
     device = "cuda" if torch.cuda.is_available() else "cpu"
     matrix = torch.randn(2048, 2048, device=device).to(precision)
-    rounds = []
-    for _ in range(5):
-        begin = time.perf_counter()
-        for _ in range(4):
-            product = matrix @ matrix
-        product[0, 0].item()
-        rounds.append(time.perf_counter() - begin)
-    return 4 * 2 * 2048**3 / min(rounds)
+    seconds = timeit.repeat(lambda: (matrix @ matrix)[0, 0].item(), number=4, repeat=5)
+    return 4 * 2 * 2048**3 / min(seconds)
 
 
-def step_flop(training: Training) -> int:
+def step_flop(params: Params, backend: Backend) -> int:
     """Operations in a step's matrix products and convolutions, two for a multiply-add.
 
     All else goes uncounted: batch norm, activations, the sampling of mapped images, Adam, and the
     sum over patches in G's last layer, whose matrix product counts.
     """
+    table = TABLES[lookup(params.dataset).networks]
+    players = make_players(table, params, 0, backend)
+    game = Game(params, OBJECTIVES["infogan"](params), backend)
+    shape = (params.training.batch_size, *table.image_shape)
+    images = torch.zeros(shape, device=backend.device)
     with FlopCounterMode(display=False) as counter:
-        training.step()
+        train_step(players, game, images, random_stream(0, "latents", backend.device))
     return counter.get_total_flops()
 
 
-def cells(found: dict[str, dict[str, float]], row: str) -> list[str]:
-    """What a row says under HEADER; what is not known is no number."""
-    step, batch, peak, rate, flop = found[row].values()
-    values = (
-        *(f"{1000 * step:.0f}", f"{batch / step:.0f}", f"{rate / 1e9:.0f}"),
-        *(f"{flop / batch / 1e6:.1f}", f"{flop / rate / step:.2f}", f"{peak:.2f}"),
-        f"{found[PORT]['step'] / step:.2f}" if PORT in found else "-",
-    )
-    return [value.replace("nan", "-") for value in values]
+def table(medians: pd.DataFrame) -> doc.Table:
+    """What was measured of each row, in the page's units; a dash for what is not known."""
+    step, batch, rate, flop = (medians[name] for name in ("step", "batch", "rate", "flop"))
+    columns = {
+        "ms a step": (1000 * step).map("{:.0f}".format),
+        "images/s": (batch / step).map("{:.0f}".format),
+        "matrix rate, GFLOP/s": (rate / 1e9).map("{:.0f}".format),
+        "MFLOP an image": (flop / batch / 1e6).map("{:.1f}".format),
+        "share of the floor": (flop / rate / step).map("{:.2f}".format),
+        "peak GiB": medians["peak"].map("{:.2f}".format),
+        "the port's step / this": (step.get(PORT, nan) / step).map("{:.2f}".format),
+    }
+    rows = pd.DataFrame(columns).replace("nan", "-").reset_index().to_numpy().tolist()
+    return doc.Table(("Setting", *columns), rows)
 
 
 def main(given: argparse.Namespace) -> None:
     """Measure all rows in turn, and write the page."""
-    commands = {row: command("benchmarks.speed.measure", *ROWS[row]) for row in given.only or ROWS}
+    calls: dict[str, tuple[Any, ...]]
+    calls = {row: ("benchmarks.speed.measure", *ROWS[row]) for row in given.only or ROWS}
     if given.port:
-        commands[PORT] = command("benchmarks.speed.measure_port", str(given.port.resolve()))
-    rounds: dict[str, list[dict[str, float]]] = {name: [] for name in commands}
+        calls[PORT] = ("benchmarks.speed.measure_port", str(given.port.resolve()))
+    found = []
     for _ in range(given.rounds):
-        for name, words in commands.items():
-            rounds[name].append(call(words))
-            print(f"{name}  {1000 * rounds[name][-1]['step']:.0f} ms", flush=True)
-    found = {
-        name: {key: median(one[key] for one in several) for key in several[0]}
-        for name, several in rounds.items()
-    }
+        for name, words in calls.items():
+            found.append({"row": name} | call(*words))
+            print(f"{name}  {1000 * found[-1]['step']:.0f} ms", flush=True)
     write_page(
         given,
         "Speed of training",
         f"Medians of {given.rounds} rounds; batch {BATCH_SIZE}, {ALL_CORES} threads and bfloat16 "
         f"unless said otherwise. {PORT} computes in float32; `--port` measures it.",
-        doc.Table(("Setting", *HEADER), [(name, *cells(found, name)) for name in found]),
+        table(pd.DataFrame(found).groupby("row", sort=False).median()),
         "MFLOP: of matrix products and convolutions, two for a multiply-add. Floor: the time that "
         "they take at the rate at which the same process multiplied 2048 x 2048 matrices.",
     )

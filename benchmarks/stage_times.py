@@ -18,9 +18,10 @@ from stages import run_stage
 # The peak of a process begins with that of the one that starts it: a small one starts the command.
 _METER = """
 import resource, subprocess, sys
-status = subprocess.call(sys.argv[1:], stderr=subprocess.STDOUT)
+status = subprocess.call(sys.argv[1:], stdout=sys.stderr)
 usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-print(status, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
+print(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 2**20)
+sys.exit(status)
 """
 
 
@@ -28,13 +29,11 @@ def cost_of(*command: str) -> tuple[float, float, float]:
     """Seconds by the clock and of the processors, and the peak of memory in GiB, of a command."""
     begin = time.perf_counter()
     words = [sys.executable, "-c", _METER, *command]
-    done = subprocess.run(words, capture_output=True, text=True, errors="replace")
+    done = subprocess.run(words, stdout=subprocess.PIPE, text=True)
     seconds = time.perf_counter() - begin
-    *said, measured = done.stdout.strip().splitlines() or [""]
-    if done.returncode or not measured.startswith("0 "):
-        last = [*filter(None, [*done.stderr.splitlines(), *said])] or ["?"]
-        raise SystemExit(f"error: {' '.join(command)}: {last[-1]}")
-    _, processor_seconds, peak = map(float, measured.split())
+    if done.returncode:
+        raise SystemExit(f"error: {' '.join(command)}: failed; the cause stands above")
+    processor_seconds, peak = map(float, done.stdout.split())
     return seconds, processor_seconds, peak
 
 

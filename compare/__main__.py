@@ -61,14 +61,13 @@ def read_state(name: str) -> State:
         found = [Path(METRICS), *Path(FIGURES).glob("*"), Path(PARAMETERS)]
         files = {path.as_posix(): path.read_bytes() for path in found if path.is_file()}
     else:
-        folder = git("rev-parse", "--show-prefix").decode().strip()  # within the repository
         try:
             commit = resolve_rev(SCM(".", search_parent_directories=True), name)
         except SCMError as error:
             raise InfoGANError(f"{error}, nor experiment; see `dvc exp list --all`") from error
         listed = git("ls-tree", "-z", "--name-only", commit, METRICS, FIGURES, PARAMETERS)
         paths = listed.decode().split("\0")[:-1]
-        files = {path: git("show", f"{commit}:{folder}{path}") for path in paths}
+        files = {path: git("show", f"{commit}:./{path}") for path in paths}
     if METRICS not in files:
         raise InfoGANError(f"{name} has no {METRICS}: nothing to compare")
     try:

@@ -7,18 +7,16 @@ accepts what is queued in that moment, and drops it; the queue then calls it run
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from infogan.base.cores import threads_asked, usable_cores
 from infogan.base.errors import InfoGANError, end_in_one_line
 
 # At once, or once another DVC process has let go of its lock.
 DVC = (sys.executable, "-m", "dvc", "--wait-for-lock")
-SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def main() -> None:
@@ -44,8 +42,8 @@ def run(stages: Sequence[str]) -> list[str]:
     if unknown := set(stages) - {name.split("@")[0] for name in known}:
         raise InfoGANError(f"dvc.yaml: no stage {', '.join(sorted(unknown))}")
     jobs = share_cores(len(names))
-    commands = {name: [*DVC, "repro", "--single-item", name] for name in names}
-    return [name for name, ended_well in side_by_side(commands, jobs) if not ended_well]
+    ended_well = side_by_side([[*DVC, "repro", "--single-item", name] for name in names], jobs)
+    return [name for name, well in zip(names, ended_well, strict=True) if not well]
 
 
 def share_cores(parts: int) -> int:
@@ -58,30 +56,20 @@ def share_cores(parts: int) -> int:
     return max(1, usable_cores() // threads)
 
 
-def side_by_side(commands: Mapping[str, Sequence[str]], jobs: int) -> Iterator[tuple[str, bool]]:
-    """Run all commands, `jobs` at a time; yields each one's name and success when it has ended.
+def side_by_side(commands: Iterable[Sequence[str]], jobs: int) -> list[bool]:
+    """Run all commands, `jobs` at a time, in this terminal; whether each ended well.
 
-    They write to the terminal. On Ctrl-C, which reaches the commands too, it waits for those that
-    run.
+    On Ctrl-C, which reaches the commands too, it starts no more and waits for those that run.
     """
-    waiting = list(commands)
-    running: dict[str, subprocess.Popen[bytes]] = {}
+
+    def ends_well(command: Sequence[str]) -> bool:
+        return subprocess.run(command, stdin=subprocess.DEVNULL).returncode == 0
+
+    pool = ThreadPoolExecutor(jobs)
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                name = waiting.pop(0)
-                running[name] = subprocess.Popen(commands[name], stdin=subprocess.DEVNULL)
-            for name, process in list(running.items()):
-                if process.poll() is not None:
-                    del running[name]
-                    yield name, process.returncode == 0
-            time.sleep(SECONDS_BETWEEN_LOOKS)
+        return list(pool.map(ends_well, commands))
     finally:
-        # A second Ctrl-C ends the commands at once, and so the waiting.
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-        for process in running.values():
-            process.wait()
-        signal.signal(signal.SIGINT, before)
+        pool.shutdown(cancel_futures=True)
 
 
 if __name__ == "__main__":

@@ -5,42 +5,31 @@ import pytest
 import torch
 
 from benchmarks import choosing
-from benchmarks.harness import Training
 from infogan.base.images import Split
 from infogan.datasets import lookup
 from infogan.evaluate.subject import Subject
 from infogan.judge.judge import untrained_judge
 
 
-def test_a_trial_learns_from_no_held_out_image_and_is_measured_on_them(
-    monkeypatch, make_params, digit_images
-):
-    sizes = {"evaluate.num_trajectories": 3, "training.average_decay": 0.9}
+def test_a_trial_is_measured_on_what_its_training_holds_out(monkeypatch, make_params, digit_images):
+    sizes = {"evaluate.num_trajectories": 3, "training.held_out_images": 100}
     params = make_params(sizes | {"codes.categorical": [10]})
     split = Split(digit_images[:160], torch.arange(160) % 10)
     seen = {}
-
-    class Watched(Training):
-        def __init__(self, params, images, seed):
-            seen["trained"] = images
-            super().__init__(params, images, seed)
 
     def watched(*given):
         subject = Subject(*given)
         seen["train"], seen["test"] = subject.train, subject.test
         return subject
 
-    monkeypatch.setattr(choosing, "HELD_OUT", 100)
-    monkeypatch.setattr(choosing, "VARIANTS", {"wide": ({"lambda_cont": 0.5}, [1, 2])})
+    monkeypatch.setattr(choosing, "VARIANTS", {"wide": {"lambda_cont": 0.5}})
     monkeypatch.setattr(choosing, "load_params", lambda path: params)
     monkeypatch.setattr(choosing, "load_split", lambda *given: split)
     monkeypatch.setattr(choosing, "load_judge", lambda *given: untrained_judge(lookup("digits")))
-    monkeypatch.setattr(choosing, "Training", Watched)
     monkeypatch.setattr(choosing, "Subject", watched)
-    found = choosing.trial("wide", 100, "data", "judge")
-    assert [(line["seed"], line["step"]) for line in found] == [(100, 1), (100, 2)]
-    assert {*choosing.COLUMNS} <= {*found[0]["metrics"]}
-    assert torch.equal(seen["trained"], split.images[100:])
+    line = choosing.trial("wide", 100, "judge")
+    assert (line["variant"], line["seed"], line["step"]) == ("wide", 100, 2)
+    assert {*choosing.SHOWN} <= {*line["metrics"]}
     assert torch.equal(seen["train"].images, split.images[100:])
     assert torch.equal(seen["test"].images, split.images[:100])
 
@@ -52,20 +41,19 @@ def records(monkeypatch, tmp_path):
 
 
 def test_what_stands_in_the_records_is_not_run_again(monkeypatch, records):
-    def call(words):
-        variant, seed, *_ = json.loads(words[-1])
-        return [{"variant": variant, "seed": seed, "step": 2, "metrics": {}}]
+    def call(function, variant, seed, judge):
+        return {"variant": variant, "seed": seed, "step": 2, "metrics": {}}
 
     monkeypatch.setattr(choosing, "call", call)
-    given = argparse.Namespace(variants="a,b", seeds="100,101", jobs=2, data="", judge="")
-    choosing.train(given)
+    given = argparse.Namespace(variants="a,b", seeds="100,101", jobs=2, judge="")
+    choosing.run_missing(given)
     first = records.read_text()
     assert len(first.splitlines()) == 4
-    choosing.train(given)
+    choosing.run_missing(given)
     assert records.read_text() == first
 
 
-def test_the_page_has_a_row_for_each_variant_and_number_of_steps(records, tmp_path):
+def test_the_page_has_a_column_for_each_variant_and_number_of_steps(records, tmp_path):
     lines = [
         {"variant": "a", "seed": seed, "step": step, "metrics": {"accuracy_matched": 0.9 + seed}}
         for seed in (0, 1)
@@ -73,7 +61,7 @@ def test_the_page_has_a_row_for_each_variant_and_number_of_steps(records, tmp_pa
     ]
     records.write_text("".join(json.dumps(line) + "\n" for line in lines))
     out = tmp_path / "page.md"
-    choosing.page(argparse.Namespace(out=out, made="Made", params="params.yaml"))
+    choosing.page(argparse.Namespace(out=out, made="Made"))
     text = out.read_text()
-    assert "| a, 10 steps | 2 | 1.400 ± 0.707 | - |" in text
-    assert "| a, 2,000 steps | 2 |" in text
+    assert "| Metric | `a, 10 steps` | `a, 2,000 steps` | What it is |" in text
+    assert "| `accuracy_matched` | 1.400 ± 0.707 (n = 2) | 1.400 ± 0.707 (n = 2) |" in text

@@ -13,6 +13,7 @@ def test_the_cost_of_a_command_counts_its_children_and_not_the_one_that_asks():
     assert 0.25 < peak < 0.4
 
 
-def test_a_command_that_fails_ends_the_benchmark_with_its_last_words():
-    with pytest.raises(SystemExit, match="no such stage"):
-        cost_of(sys.executable, "-c", "raise SystemExit('trying\\nno such stage')")
+def test_a_command_that_fails_ends_the_benchmark_and_its_cause_stands_above(capfd):
+    with pytest.raises(SystemExit, match="failed; the cause stands above"):
+        cost_of(sys.executable, "-c", "raise SystemExit('no such stage')")
+    assert "no such stage" in capfd.readouterr().err

@@ -10,11 +10,6 @@ from stages.side_by_side import share_cores, side_by_side
 from tests.imports import ROOT
 
 
-@pytest.fixture(autouse=True)
-def look_often(monkeypatch):
-    monkeypatch.setattr("stages.side_by_side.SECONDS_BETWEEN_LOOKS", 0.05)
-
-
 def script(text):
     return [sys.executable, "-u", "-c", f"import sys, time\nfrom pathlib import Path\n{text}"]
 
@@ -28,9 +23,9 @@ Path({path!r}).write_text(f"{{begun}} {{time.time()}}")
 
 
 def test_no_more_than_so_many_run_at_once_and_as_many_do_and_a_failure_stops_no_other(tmp_path):
-    timed = {name: script(TIMED.format(path=str(tmp_path / name))) for name in "abcd"}
-    ended = dict(side_by_side({"bad": script("sys.exit(1)")} | timed, 2))
-    assert ended == {"bad": False} | dict.fromkeys("abcd", True)
+    timed = [script(TIMED.format(path=str(tmp_path / name))) for name in "abcd"]
+    ended_well = side_by_side([script("sys.exit(1)"), *timed], 2)
+    assert ended_well == [False, True, True, True, True]
     spans = [[float(word) for word in (tmp_path / name).read_text().split()] for name in "abcd"]
     assert max(sum(begun <= moment < end for begun, end in spans) for moment, _ in spans) == 2
 
@@ -61,8 +56,7 @@ except KeyboardInterrupt:
 INTERRUPTED = """
 import sys
 from stages.side_by_side import side_by_side
-first, second = ([sys.executable, "-u", "-c", text] for text in sys.argv[1:])
-list(side_by_side({"first": first, "second": second}, 1))
+side_by_side([[sys.executable, "-u", "-c", text] for text in sys.argv[1:]], 1)
 """
 
 
