@@ -18,6 +18,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+import dask
 from distributed import Client, Future, LocalCluster, wait
 from dvc.repo import Repo
 
@@ -32,6 +33,9 @@ from study.progress import Progress
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 MARKS = Path(".dvc/tmp/study")
 SECONDS_TO_CONNECT = 10
+# Dask looks at its event loops every 20 ms and at what its workers' threads do every 10: of two
+# cores that train, a twentieth.
+SELDOM = {"distributed.admin.tick.interval": "1s", "distributed.worker.profile.enabled": False}
 # Parameters that decide what data and judge are, as dvc.yaml says of these stages.
 PREPARED = ("dataset", "judge", "evaluate.num_samples")
 
@@ -39,6 +43,7 @@ PREPARED = ("dataset", "judge", "evaluate.num_samples")
 @contextmanager
 def connected(on: str, jobs: int) -> Iterator[Client]:
     """A client of the scheduler at `on`; without, of workers here, each for one core."""
+    dask.config.set(SELDOM)
     if on:
         try:
             client = Client(on, timeout=SECONDS_TO_CONNECT)

@@ -202,6 +202,8 @@ def test_experiments_begin_in_the_studys_order(here, tmp_path, monkeypatch):
     with connected("", 1) as client, Progress(tmp_path, len(wanted)) as progress:
         # The port that Dask takes by itself is left to whoever runs a scheduler here.
         assert client.scheduler_info()["services"]["dashboard"] != 8787
+        (interval,) = client.run(dask.config.get, "distributed.admin.tick.interval").values()
+        assert interval == "1s"
         # A python that does nothing, well: no results arrive, in the order of the trainings.
         study = Study(client, Store(""), "true", collect=lambda one: False)
         failed = study.run(wanted, progress)
