@@ -79,11 +79,12 @@ def claims_table(measured: Measured, dataset: str, floor: float) -> Table:
     """
     rows: list[tuple[str | Verdict, ...]] = []
     for claim in CLAIMS:
-        cells = spreads(measured, claim.metric)
-        if dataset not in claim.data or cells.get(claim.objective, "-") == "-":
+        own = measured.get(claim.objective, {})
+        if dataset not in claim.data or not _values(own, claim.metric):
             continue
+        cells = spreads(measured, claim.metric)
         cells[claim.objective] = f"**{cells[claim.objective]}**"
-        verdict = judge_claim(claim, measured[claim.objective].values(), floor)
+        verdict = judge_claim(claim, own.values(), floor)
         first = (claim.number, claim.text, f"`{claim.metric}`", claim.paper)
         rows.append((*first, *cells.values(), claim.rule, verdict))
     header = ("", "Claim", "Quantity", "Paper", *_code(measured), "Agrees if", "Agrees for")
@@ -104,8 +105,9 @@ def claims_by_recipe(
             continue
         cells = []
         for recipe, cell in spreads(measured, claim.metric).items():
-            if cell != "-" and objectives[recipe] == claim.objective:
-                agree, judged = judge_claim(claim, measured[recipe].values(), floor)
+            runs = measured[recipe]
+            if objectives[recipe] == claim.objective and _values(runs, claim.metric):
+                agree, judged = judge_claim(claim, runs.values(), floor)
                 cell += f": **{agree} of {judged}**" if judged else ": not judged"
             cells.append(cell)
         first = (claim.number, claim.text, f"`{claim.metric}`", claim.paper)
@@ -138,7 +140,7 @@ def spreads(measured: Measured, metric: str) -> dict[str, str]:
 
 def spread(runs: Mapping[int, Metrics], metric: str) -> str:
     """Mean, standard deviation over seeds where there are several, and their number."""
-    values = [metrics[metric] for metrics in runs.values() if metric in metrics]
+    values = _values(runs, metric)
     if not values:
         return "-"
     mean = number(float(np.mean(values)))
@@ -152,6 +154,10 @@ def number(value: float | None) -> str:
     if value is None:
         return "-"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3f}"
+
+
+def _values(runs: Mapping[int, Metrics], metric: str) -> list[float]:
+    return [metrics[metric] for metrics in runs.values() if metric in metrics]
 
 
 def _code(names: Iterable[str]) -> list[str]:

@@ -111,7 +111,7 @@ def make_record(recipe, seed, accuracy, dataset="mnist", folder=Path(), **metric
         "parameters": {"dataset": dataset},
         "measurements": {
             "roles": {"width": {"code": 1}, "slant": {"code": 0}},
-            "leakage": {"shapes": ["slant", "width"], "codes": [[-accuracy, 0], [0.5, -0.25]]},
+            "leakage": {"shapes": ["slant", "width"], "codes": [[-accuracy, 0.0], [0.5, -0.25]]},
         },
     }
     metrics["accuracy_matched"] = accuracy
