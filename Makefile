@@ -45,12 +45,8 @@ back: $(READY)
 	git clean -fdq reports
 	$(DVC) checkout --force
 
-# Static checks, then the tests.
+# Static checks (tests/test_static.py) and tests.
 test: $(READY)
-	$(RUN) ruff check .
-	$(RUN) ruff format --check .
-	$(RUN) mypy
-	$(RUN) lint-imports --no-logo
 	$(RUN) python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 # The whole pipeline on scikit-learn's small digits, as a temporary experiment.

@@ -21,6 +21,7 @@ LONGEST = (
     "test_cluster",
     "test_pipeline",
     "test_concurrency",
+    "test_static",
     "test_experiments",
     "test_stages",
     "test_loop",

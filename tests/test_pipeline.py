@@ -158,12 +158,12 @@ def test_one_more_seed_trains_that_seed_alone_and_going_back_leaves_nothing_of_i
     folder = Path(run("pwd").strip())
     weights = folder / "runs/train/infogan-0/weights.safetensors"
     before = weights.read_bytes()
-    output = run("dvc", "exp", "run", "-S", "seeds=[0,1]", "-S", "objectives=[infogan]")
-    new = {f"{stage}@infogan-1" for stage in ("train", "traverse", "evaluate")}
-    assert stages_run(output) == new | {"objectives", "report"}
-    assert "nmi_std" in metrics(run)["infogan"]
-    assert (folder / "reports/figures/seeds_infogan.png").is_file()
+    output = run("dvc", "exp", "run", "-S", "seeds=[0,1]", "-S", "objectives=[infogan]", "train")
+    assert stages_run(output) == {"objectives", "train@infogan-1"}
+    of_the_seed = {"traverse@infogan-1", "evaluate@infogan-1"}
+    assert stages_run(run("dvc", "repro", "--dry")) == of_the_seed | {"report"}
     weights.write_bytes(b"another layout's")
+    (folder / "reports/figures/seeds_infogan.png").write_bytes(b"of two seeds")
     back(run)
     assert weights.read_bytes() == before
     assert not (folder / "reports/figures/seeds_infogan.png").exists()
@@ -187,7 +187,7 @@ def test_refused_parameters_are_one_line_and_the_cure_restores_everything(run):
     assert "Traceback" not in output
     back(run)
     # The other seed's runs still lie beside the present ones, which re-runs the report.
-    assert stages_run(run("dvc", "repro")) <= {"report"}
+    assert stages_run(run("dvc", "repro", "--dry")) <= {"report"}
     assert metrics(run) == before
 
 

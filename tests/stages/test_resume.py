@@ -205,6 +205,19 @@ def test_a_training_whose_reader_goes_away_stops_at_a_snapshot(
     assert len(list((root / ".resume").glob("*/snapshot"))) == 1
 
 
+def test_a_reader_of_live_metrics_never_finds_half_a_file(inputs, root, out, make_params):
+    often = inputs_of(root, inputs)
+    write_params(often, make_params, {**CHANGES, "training.log_every": 1})
+    live, steps = out / "metrics.json", set()
+    with forked(root / "log", often, out) as training:
+        while training.is_alive():
+            if live.exists():
+                steps.add(json.loads(live.read_text())["step"])
+            time.sleep(0.001)
+    assert training.exitcode == 0
+    assert len(steps) > 50
+
+
 def inputs_of(root: Path, inputs: Path, **changes: object) -> Path:
     """The same inputs, with other parameters."""
     values = yaml.safe_load((inputs / "params.yaml").read_text()) | changes

@@ -273,6 +273,12 @@ def test_only_the_same_seed_gives_the_same_bytes_and_only_training_images_train(
     assert pages[0] == pages[1]
 
 
+def test_of_several_seeds_the_report_has_the_spread_and_their_pictures(two_seeds):
+    metrics = json.loads((two_seeds / "reports" / "metrics.json").read_text())["infogan"]
+    assert {"nmi", "nmi_std"} <= set(metrics)
+    assert (two_seeds / "reports" / "figures" / "seeds_infogan.png").is_file()
+
+
 def test_the_log_holds_means_at_each_interval(whole):
     log = whole / "runs/train/infogan-3/plots/metrics/bound_cat_nats.tsv"
     assert [line.split("\t")[0] for line in log.read_text().splitlines()] == ["step", "2", "4", "5"]

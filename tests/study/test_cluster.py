@@ -117,7 +117,7 @@ def here(tmp_path_factory, make_params) -> Place:
 
 
 def test_ctrl_c_ends_all_at_a_snapshot_and_leaves_nothing_else(here):
-    study = here.start("study", "run", "--jobs", "2")
+    study = here.start("study", "run", "ours", "--jobs", "1")
     until(here.is_training, study)
     os.killpg(study.pid, signal.SIGINT)
     said = study.communicate(timeout=120)[0]
@@ -127,7 +127,7 @@ def test_ctrl_c_ends_all_at_a_snapshot_and_leaves_nothing_else(here):
     assert here.clones() == []
 
 
-def test_the_same_command_goes_on_and_a_training_that_fails_stops_no_other(here):
+def test_the_study_goes_on_and_a_training_that_fails_stops_no_other(here):
     study = here.start("study", "run", "--jobs", "2")
     said = study.communicate(timeout=600)[0]
     assert "goes on after step" in here.log("ours-0")
