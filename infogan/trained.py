@@ -32,7 +32,10 @@ PICTURE_COLUMNS = 10
 
 
 class Reading(NamedTuple):
-    """Q(c|x) by the code's name, with the leading axes of the images that were read."""
+    """Q(c|x) by the code's name, with the leading axes of the images that were read.
+
+    `std` is 1 where the layout has it fixed.
+    """
 
     probabilities: dict[str, Float[np.ndarray, "*grid category"]]
     mean: dict[str, Float[np.ndarray, "*grid"]]
@@ -104,10 +107,12 @@ class TrainedRun:
             return dict(zip(codes, arrays, strict=True))
 
         num = len(layout.categorical)
+        # With a fixed std nothing trains Q's own.
+        std = q.log_std.exp() if layout.learned_std else torch.ones_like(q.log_std)
         return Reading(
             by_name(layout.names[:num], [logits.softmax(1) for logits in q.logits]),
             by_name(layout.names[num:], q.mean.unbind(1)),
-            by_name(layout.names[num:], q.log_std.exp().unbind(1)),
+            by_name(layout.names[num:], std.unbind(1)),
         )
 
     def _draw(

@@ -55,6 +55,15 @@ def test_the_examples_of_the_page_run_as_they_stand(project, monkeypatch):
     assert shown.shape == (10,)
 
 
+def test_the_stored_tour_is_of_the_committed_run():
+    record = json.loads((ROOT / "reports" / "study" / "default-0" / "record.json").read_text())
+    to_class = record["measurements"]["category_to_class"]
+    (stored,) = CELLS[-2]["outputs"]
+    categories = re.findall(r"\d+", "".join(stored["data"]["text/plain"]))
+    # The labels of the first ten test images, all of which its Q sorts right.
+    assert [to_class[int(each)] for each in categories] == [7, 2, 1, 0, 4, 1, 4, 9, 5, 9]
+
+
 def test_the_stored_tour_is_small_and_of_one_pass_from_top_to_bottom():
     assert TOUR.stat().st_size < 200_000
     assert [cell["execution_count"] for cell in CELLS] == list(range(1, len(CELLS) + 1))

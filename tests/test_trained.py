@@ -1,6 +1,7 @@
 """A trained run as a notebook uses it."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +19,9 @@ SEED = 3
 
 
 def train_a_run(folder: Path, make_params, changes: dict) -> Path:
-    """Make a project with params.yaml, data/digits and a run of a few steps; the run's folder."""
+    """Make a project with params.yaml, data/packed and a run of a few steps; the run's folder."""
     params = write_params(folder, make_params, changes)
-    data, run = folder / "data" / "digits", folder / "runs" / "train" / f"infogan-{SEED}"
+    data, run = folder / "data" / "packed", folder / "runs" / "train" / f"infogan-{SEED}"
     objectives, seed = folder / "runs" / "objectives", ("--seed", str(SEED))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("DVC_ROOT", str(folder))
@@ -121,8 +122,16 @@ def test_a_reading_is_qs_answer_by_the_names_of_the_codes(run):
     assert reading.probabilities["c2"][1, :3] == pytest.approx(expected, abs=1e-5)
     for index, code in enumerate(("c3", "c4")):
         assert reading.mean[code][1, :3] == pytest.approx(output[:, 8 + index], abs=1e-5)
-        std = np.exp(output[:, 10 + index])
-        assert reading.std[code][1, :3] == pytest.approx(std, abs=1e-5)
+        assert (reading.std[code] == 1).all()  # as the layout says; Q's own is untrained
+
+
+def test_a_learned_std_is_qs_own(run):
+    codes = run.params.codes.model_copy(update={"continuous_std": "learned"})
+    learned = replace(run, params=run.params.model_copy(update={"codes": codes}))
+    images = run.sample(3)
+    with torch.inference_mode():
+        output = run.discriminator.recognise(scale(torch.from_numpy(images), (0.0, 1.0))).numpy()
+    assert learned.recognise(images).std["c4"] == pytest.approx(np.exp(output[:, 11]), abs=1e-5)
 
 
 def test_one_image_and_images_in_torch_are_read_alike(run):
