@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infogan.base.cores import usable_cores
+from infogan.base.files import write_file
 from infogan.method.runtime import resolve
 from infogan.params import Params, load_params
 from infogan.report import document as doc
@@ -51,6 +52,5 @@ def write_page(given: argparse.Namespace, title: str, *blocks: doc.Block) -> Non
     """Write what was found, and with what given options on which machine; say where it is."""
     machine = resolve(load_params(PARAMS).runtime).describe()
     made = f"{given.made} on {', '.join(f'{key} {value}' for key, value in machine.items())}."
-    given.out.parent.mkdir(parents=True, exist_ok=True)
-    given.out.write_text(doc.markdown([f"# {title}", made, *blocks]), encoding="utf-8")
+    write_file(given.out, doc.markdown([f"# {title}", made, *blocks]))
     print(given.out)

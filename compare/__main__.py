@@ -73,7 +73,7 @@ def read_state(name: str) -> State:
     try:
         metrics = flat(json.loads(files[METRICS]))
         parameters = flat(YAML(typ="safe").load(files.get(PARAMETERS, b"{}")))
-    except (ValueError, YAMLError) as error:
+    except (ValueError, YAMLError, AttributeError) as error:  # the last: it is no mapping
         reason = " ".join(str(error).split())
         raise InfoGANError(f"{name}: {METRICS} or {PARAMETERS} is damaged ({reason})") from error
     figures = {Path(path).stem: data for path, data in files.items() if path.endswith(".png")}

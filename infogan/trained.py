@@ -63,7 +63,8 @@ class TrainedRun:
         return lookup(self.params.dataset)
 
     def sample(self, num: int, seed: int = 0) -> UInt8[np.ndarray, "num channel height width"]:
-        """Images of latents from the prior."""
+        """Images of latents from the prior; InfoGANError for less than one."""
+        _at_least_one("num", num)
         return self._draw(sample(self.params.codes, num, random_stream(seed, "samples")))
 
     def traverse(
@@ -77,7 +78,8 @@ class TrainedRun:
 
         A categorical code takes all its categories, a continuous one `values`; what is left out is
         as in `traverse:` of the parameters, and with the run's own seed the grid is that of the
-        stage `traverse`. InfoGANError for an unknown code, or for values of a categorical one.
+        stage `traverse`. InfoGANError for an unknown code, for values of a categorical one, or for
+        no rows or values.
         """
         layout, defaults = self.params.codes, self.params.traverse
         if code not in layout.names:
@@ -89,6 +91,8 @@ class TrainedRun:
         else:
             swept = torch.tensor([float(value) for value in values])
         num_rows = defaults.rows if rows is None else rows
+        _at_least_one("rows", num_rows)
+        _at_least_one("values", len(swept))
         grids = code_traversals(layout, swept, num_rows, random_stream(seed, "traversal"))
         return self._draw(grids[code])
 
@@ -154,6 +158,11 @@ def _nearest_params(folder: Path) -> Path:
     raise InfoGANError(
         f"{folder}: no params.yaml in this folder or above it; say which with load(folder, params)"
     )
+
+
+def _at_least_one(name: str, count: int) -> None:
+    if count < 1:
+        raise InfoGANError(f"{name}: expected at least 1, not {count}")
 
 
 def _pixels(

@@ -16,7 +16,7 @@ from study.cluster import Store, Study, connected, refuse_changes
 from study.experiments import Experiment, Recipe, experiments, load_recipes
 from study.git import refuse_shallow_clone
 from study.progress import Progress
-from study.records import collect, load_records, refuse_taken_name
+from study.records import collect, is_on_record, load_records, refuse_taken_name
 
 RECIPES = Path("study/experiments.yaml")
 RECORDS = Path("reports/study")
@@ -37,7 +37,9 @@ def run(chosen: list[Experiment], jobs: int, on: str, address: str) -> list[str]
     refuse_changes()
     for one in missing:
         refuse_taken_name(one, Path("."))
-    store = Store(address)
+    # Each worker does its work in another folder.
+    is_folder = address and "://" not in address
+    store = Store(str(Path(address).expanduser().resolve()) if is_folder else address)
     store.check()
     with connected(on, jobs) as client, Progress(LOGS, len(missing)) as progress:
         progress.say(f"{LOGS}/NAME.log shows each; Ctrl-C ends them, to go on later")
@@ -51,9 +53,16 @@ def run(chosen: list[Experiment], jobs: int, on: str, address: str) -> list[str]
         return study.run(missing, progress)
 
 
-def write_report(recipes: dict[str, Recipe]) -> None:
-    """reports/study.md, its figures, the table of all runs and the README's, from the records."""
-    records = load_records(RECORDS)
+def write_report(recipes: dict[str, Recipe], every: list[Experiment]) -> None:
+    """reports/study.md, its figures, the table of all runs and the README's, from the records.
+
+    A record that was made with other parameters than its recipe has today is left out and named.
+    """
+    names = {one.name for one in every if is_on_record(one, RECORDS)}
+    found = {f"{record.recipe}-{record.seed}": record for record in load_records(RECORDS)}
+    records = [record for name, record in found.items() if name in names]
+    if others := found.keys() - names:
+        print(f"study: left out, since the recipe is another today: {', '.join(sorted(others))}")
     if not records:
         raise InfoGANError(f"{RECORDS}: no records; run `python -m study run`, then collect")
     pictures = report.draw(records, recipes)
@@ -86,7 +95,7 @@ def main() -> None:
     every = experiments(recipes, Path("params.yaml"))
     chosen = [one for one in every if one.recipe in (args.recipes or recipes)]
     if args.task == "report":
-        write_report(recipes)
+        write_report(recipes, every)
         return
     try:
         failed = run(chosen, args.jobs, args.on, args.store) if args.task == "run" else []
@@ -95,9 +104,9 @@ def main() -> None:
     done = [one.name for one in chosen if collect(one, Path("."), RECORDS)]
     print(f"study: {len(done)} of {len(chosen)} experiments on record in {RECORDS}")
     if done or not failed:
-        write_report(recipes)
+        write_report(recipes, every)
     if failed:
-        raise InfoGANError(f"{', '.join(failed)}: failed; the cause stands in {LOGS}/NAME.log")
+        raise InfoGANError(f"{', '.join(failed)}: failed; the cause stands above and in {LOGS}")
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from study.progress import Progress
 
 BOOTSTRAP = Path(__file__).with_name("bootstrap.py")
 MARKS = Path(".dvc/tmp/study")
+NO_COMMAND = 127  # a shell's exit status where there is no such program
 SECONDS_TO_CONNECT = 10
 # Dask looks at its event loops every 20 ms and at what its workers' threads do every 10: of two
 # cores that train, a twentieth.
@@ -210,7 +211,8 @@ class Study:
         while self.waiting and len(self.running) < max(1, sum(self.client.nthreads().values())):
             job, group = self.waiting.pop(0)
             job = replace(job, task=f"{job.name}-{uuid.uuid4().hex[:8]}")
-            words = [self.python, "-c", BOOTSTRAP.read_text(encoding="utf-8")]
+            words = ["sh", "-c", 'exec "$0" "$@"', self.python]
+            words += ["-c", BOOTSTRAP.read_text(encoding="utf-8")]
             future = self.client.submit(
                 subprocess.run,
                 [*words, self.head, self.folder, json.dumps(asdict(job))],
@@ -245,8 +247,8 @@ class Study:
                 self.give_up(job.name, group, " ".join(str(error).split()), progress)
                 continue
             reason = done.stderr.decode(errors="replace").strip()
-            if done.returncode in (STOPPED, UNFIT):
-                if done.returncode == UNFIT:
+            if done.returncode in (STOPPED, UNFIT, NO_COMMAND):
+                if done.returncode != STOPPED:
                     self.dismiss(future, reason, progress)
                 self.waiting.append((job, group))
             elif done.returncode:

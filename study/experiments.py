@@ -1,5 +1,6 @@
 """The study's experiments, read from experiments.yaml, as overrides of params.yaml."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -8,7 +9,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from infogan.base.errors import InfoGANError
-from infogan.params import Params, load_params
+from infogan.objectives import check_objectives
+from infogan.params import Params, load_params, parse_params
 from stages.preset import flags, flat
 
 # One judge of each data set measures all its runs: one trained on another processor is another.
@@ -71,7 +73,7 @@ def load_recipes(path: Path) -> dict[str, Recipe]:
 
 def experiments(recipes: dict[str, Recipe], base: Path) -> list[Experiment]:
     """All experiments: seeds first, so that every recipe has some results early."""
-    complete = {name: _parameters(recipe, base) for name, recipe in recipes.items()}
+    complete = {name: _parameters(name, recipe, base) for name, recipe in recipes.items()}
     before = flat_parameters(load_params(base))
     found = [
         (position, name, seed)
@@ -86,12 +88,18 @@ def experiments(recipes: dict[str, Recipe], base: Path) -> list[Experiment]:
     return result
 
 
-def _parameters(recipe: Recipe, base: Path) -> dict[str, Any]:
-    values = flat_parameters(load_params(base, recipe.preset))
-    unknown = recipe.set.keys() - values.keys()
-    if unknown:
-        raise InfoGANError(f"{recipe.about}: unknown parameters {', '.join(sorted(unknown))}")
-    values |= recipe.set
+def _parameters(name: str, recipe: Recipe, base: Path) -> dict[str, Any]:
+    """A recipe's parameters, of which one wrong is named as in params.yaml."""
+    nested = load_params(base, recipe.preset).model_dump(mode="json")
+    if unknown := recipe.set.keys() - flat(nested).keys():
+        raise InfoGANError(f"recipe {name}: unknown parameters {', '.join(sorted(unknown))}")
+    chosen = {"seeds": recipe.seeds, "objectives": [recipe.objective]}
+    for key, value in (recipe.set | chosen).items():
+        *sections, last = key.split(".")
+        (nested[sections[0]] if sections else nested)[last] = value
+    params = parse_params(json.dumps(nested), f"recipe {name}")
+    check_objectives(params, Path(f"recipe {name}"))
+    values = flat_parameters(params)
     judge = JUDGES / f"{values['dataset']}.safetensors"
     if (base.parent / judge).exists():
         values["judge.weights"] = judge.as_posix()

@@ -141,8 +141,8 @@ def differences(theirs: dict[str, str | None], ours: dict[str, str | None]) -> l
 
 def set_up(job: Job) -> None:
     """Let DVC, in this clone, know the cache or the store, and the stages where snapshots are."""
-    remote = f"[core]\nremote = study\n['remote \"study\"']\nurl = {job.store}\n"
-    shared = f"[cache]\ndir = {job.cache}\n"
+    remote = f"[core]\nremote = study\n['remote \"study\"']\nurl = '{job.store}'\n"
+    shared = f"[cache]\ndir = '{job.cache}'\n"
     Path(".dvc/config.local").write_text(remote if job.store else shared, encoding="utf-8")
     LOG.parent.mkdir(parents=True, exist_ok=True)
     # Where DVC keeps an index for each repository, which would outlive the clone.

@@ -43,7 +43,9 @@ class Progress:
 
     def show(self, event: Event) -> None:
         """Take in what a node said."""
-        with self.log(event.name).open("a" if event.name in self.started else "w") as log:
+        with self.log(event.name).open(
+            "a" if event.name in self.started else "w", encoding="utf-8"
+        ) as log:
             log.write(event.text)
         self.started.add(event.name)
         if event.has_ended:

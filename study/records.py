@@ -4,6 +4,7 @@
 the code, the data and the weights that its numbers come from.
 """
 
+import io
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -67,7 +68,7 @@ def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
     if not (revision := found.decode().strip()):
         return False
     try:
-        return _copy(experiment, _Experiment(repository, revision), folder / experiment.name)
+        return copy_results(experiment, _Experiment(repository, revision), folder / experiment.name)
     # DVC's cache has lost an object: it has to run again.
     except (FileNotFoundError, DataIndexDirError) as error:
         print(f"study: {experiment.name} counts as not done: {error}")
@@ -95,7 +96,7 @@ class _Experiment:
             return {}
 
 
-def _copy(experiment: Experiment, done: _Experiment, target: Path) -> bool:
+def copy_results(experiment: Experiment, done: _Experiment, target: Path) -> bool:
     """Put the experiment on record, if it ran with the parameters of the recipe."""
     parameters = done.parameters()
     if not same_parameters(parameters, experiment.parameters):
@@ -123,10 +124,12 @@ def _copy(experiment: Experiment, done: _Experiment, target: Path) -> bool:
 
     images = _picture(experiment, measurements, grid)
     curves = done.read("reports/curves.csv")
-    target.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(grid_image(images)).save(target / PICTURE, optimize=True)
+    picture = io.BytesIO()
+    Image.fromarray(grid_image(images)).save(picture, format="png", optimize=True)
+    # It marks the record as whole: an earlier one goes first, the new one comes last.
+    (target / "record.json").unlink(missing_ok=True)
+    write_file(target / PICTURE, picture.getvalue())
     write_file(target / "curves.csv", curves)
-    # Last, since it marks the record as whole.
     write_file(target / "record.json", json.dumps(contents, indent=1) + "\n")
     return True
 
@@ -176,6 +179,8 @@ def load_records(folder: Path) -> list[Record]:
             prefix = f"{contents['parameters']['objectives'][0]}_"
             curves = pd.read_csv(path.parent / "curves.csv")
             curves.columns = curves.columns.str.removeprefix(prefix)
+            Image.open(path.parent / PICTURE).verify()
+            contents["judge"]["frechet_floor"], contents["environment"]
             records.append(
                 Record(
                     contents["recipe"],
@@ -186,7 +191,7 @@ def load_records(folder: Path) -> list[Record]:
                     path.parent / PICTURE,
                 )
             )
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, LookupError, TypeError) as error:
             raise InfoGANError(
                 f"{path.parent}: not a whole record ({error}); delete it and run the study again"
             ) from error

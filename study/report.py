@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -69,7 +70,6 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         return _means("Recipe", entries, metrics)
 
     objectives = {name: recipe.objective for name, recipe in recipes.items()}
-    default = by_recipe.get("default", {})
     measured = of("main")
     parts: list[Block] = [
         "# The replication study",
@@ -112,8 +112,8 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
     if beyond := of("beyond"):
         parts += [
             "## What real images or labels add",
-            "Not InfoGAN: each is told of real images what InfoGAN is not. `default` beside them.",
-            rows({"default": default} | beyond, ABLATION_METRICS),
+            "Not InfoGAN: each is told of real images what InfoGAN is not. With the default.",
+            rows(_unchanged(by_recipe, recipes, None) | beyond, ABLATION_METRICS),
         ]
     if data := of("data"):
         parts += ["## Other data sets, our default", rows(data, DATA_METRICS)]
@@ -125,8 +125,8 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
     if ablations := of("ablation"):
         parts += [
             "## Ablations",
-            "One thing changed, below the default on the same seeds.",
-            _ablations(default, ablations, recipes),
+            "One thing changed, below the recipe that it changes on the same seeds.",
+            _ablations(by_recipe, ablations, recipes),
         ]
     sorting = {name: runs for name, runs in by_recipe.items() if name not in others}
     parts += [
@@ -196,16 +196,29 @@ def table(records: list[Record]) -> pd.DataFrame:
     ).set_index(["recipe", "seed"])
 
 
-def _ablations(
-    default: dict[int, Metrics], ablations: Measured, recipes: dict[str, Recipe]
-) -> Table:
-    """Those that ran on the same seeds stand together, below the default on these seeds."""
+def _ablations(by_recipe: Measured, ablations: Measured, recipes: dict[str, Recipe]) -> Table:
+    """Those of one recipe on the same seeds stand together, below that recipe on these seeds."""
+    groups: dict[tuple[Path | None, tuple[int, ...]], list[str]] = {}
+    for name, runs in ablations.items():
+        groups.setdefault((recipes[name].preset, tuple(runs)), []).append(name)
     entries = []
-    for seeds in dict.fromkeys(tuple(runs) for runs in ablations.values()):
-        unchanged = {seed: metrics for seed, metrics in default.items() if seed in seeds}
-        entries.append((recipes["default"].about, unchanged))
-        entries += [(recipes[n].about, r) for n, r in ablations.items() if tuple(r) == seeds]
+    for (preset, seeds), names in groups.items():
+        for name, runs in _unchanged(by_recipe, recipes, preset).items():
+            same = {seed: metrics for seed, metrics in runs.items() if seed in seeds}
+            entries.append((recipes[name].about, same))
+        entries += [(recipes[name].about, ablations[name]) for name in names]
     return _means("What is changed", entries, ABLATION_METRICS)
+
+
+def _unchanged(by_recipe: Measured, recipes: dict[str, Recipe], preset: Path | None) -> Measured:
+    """The main recipe that is this preset, or params.yaml, as it stands; empty if not measured."""
+    return {
+        name: runs
+        for name, runs in by_recipe.items()
+        if recipes[name].part == "main"
+        and (recipes[name].preset, recipes[name].set) == (preset, {})
+        and recipes[name].objective == "infogan"
+    }
 
 
 def _means(

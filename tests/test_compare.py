@@ -130,6 +130,7 @@ def test_the_workspace_counts_whether_committed_or_not():
     [
         ("reports/metrics.json", "<<<<<<< HEAD", "damaged"),
         ("params.yaml", "a: [", "damaged"),
+        ("params.yaml", "[1]", "damaged"),
         ("reports/metrics.json", None, "workspace has no reports/metrics.json"),
     ],
 )

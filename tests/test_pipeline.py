@@ -164,9 +164,13 @@ def test_one_more_seed_trains_that_seed_alone_and_going_back_leaves_nothing_of_i
     assert stages_run(run("dvc", "repro", "--dry")) == of_the_seed | {"report"}
     weights.write_bytes(b"another layout's")
     (folder / "reports/figures/seeds_infogan.png").write_bytes(b"of two seeds")
+    record = folder / "reports/study/infogan-1/record.json"  # which a study has just made
+    record.parent.mkdir()
+    record.touch()
     back(run)
     assert weights.read_bytes() == before
     assert not (folder / "reports/figures/seeds_infogan.png").exists()
+    record.unlink()
     assert run("git", "status", "--porcelain") == ""
 
 

@@ -98,6 +98,16 @@ def test_a_traversal_takes_other_values_and_as_many_rows_as_asked(run):
     assert not np.array_equal(grid[:, 0], grid[:, 1])
 
 
+def test_no_images_are_refused(run):
+    for asked in (
+        lambda: run.sample(0),
+        lambda: run.traverse("c1", rows=-1),
+        lambda: run.traverse("c3", values=[]),
+    ):
+        with pytest.raises(InfoGANError, match="expected at least 1, not"):
+            asked()
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
     [("c5", "no code 'c5': this run has c1, c2, c3, c4$"), ("c2", "c2 is categorical")],

@@ -1,6 +1,8 @@
 """Which figures a report has, made from its runs."""
 
 from collections.abc import Sequence
+from itertools import chain, count
+from string import ascii_lowercase
 
 import numpy as np
 from jaxtyping import UInt8
@@ -85,9 +87,10 @@ def _panels(first: list[Run], params: Params, data_set: DataSet) -> list[figures
             role = rf": {shown}, $\rho = {correlation:.2f}$"
         title = f"{figures.code_name(name)} on {figures.objective_name(main.objective)}{role}"
         panels.append((title, main.grids[name], labels))
+    names = chain(ascii_lowercase, count(len(ascii_lowercase) + 1))
     return [
-        figures.GridPanel(f"({chr(ord('a') + index)}) {title}", grid_image(images), labels)
-        for index, (title, images, labels) in enumerate(panels)
+        figures.GridPanel(f"({name}) {title}", grid_image(images), labels)
+        for name, (title, images, labels) in zip(names, panels, strict=False)
     ]
 
 

@@ -1,6 +1,7 @@
 """From single runs to means, spreads over seeds, and verdicts on the paper's claims.
 
-A verdict counts the seeds for which the claim's stated rule holds; no seed is left out.
+A verdict counts the seeds for which the claim's stated rule holds; none is left out but one whose
+images are nothing like the data.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

@@ -24,7 +24,7 @@ MARKUP = (
     (re.compile(r"\(n = \d+\)"), r'<span class="n">\g<0></span>'),
     (re.compile(r"\bL_I\b"), "<i>L<sub>I</sub></i>"),
 )
-MARKS = {"all": "✓", "some": "◐", "none": "✗"}
+MARKS = {"all": "✓", "some": "◐", "none": "✗", "not-judged": "-"}
 
 
 class Html(NamedTuple):
@@ -79,7 +79,9 @@ def figure(content: Picture, source: str, more: str = "") -> str:
 
 def verdict(content: Verdict) -> str:
     """A verdict with a mark, so that it does not rest on colour."""
-    kind = "all" if content.agree == content.total else "some" if content.agree else "none"
+    kind = "some" if content.agree else "none"
+    if content.agree == content.total:
+        kind = "all" if content.total else "not-judged"
     mark = f'<span aria-hidden="true">{MARKS[kind]}</span>'
     return f'<span class="verdict {kind}">{mark} {content}</span>'
 

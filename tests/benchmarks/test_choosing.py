@@ -40,17 +40,21 @@ def records(monkeypatch, tmp_path):
     return choosing.RECORDS
 
 
-def test_what_stands_in_the_records_is_not_run_again(monkeypatch, records):
+def test_what_stands_in_the_records_is_not_run_again(monkeypatch, records, make_params):
     def call(function, variant, seed, judge):
         return {"variant": variant, "seed": seed, "step": 2, "metrics": {}}
 
     monkeypatch.setattr(choosing, "call", call)
+    monkeypatch.setattr(choosing, "load_params", lambda path: make_params({"num_steps": 2}))
     given = argparse.Namespace(variants="a,b", seeds="100,101", jobs=2, judge="")
     choosing.run_missing(given)
     first = records.read_text()
     assert len(first.splitlines()) == 4
     choosing.run_missing(given)
     assert records.read_text() == first
+    monkeypatch.setattr(choosing, "load_params", lambda path: make_params({"num_steps": 3}))
+    choosing.run_missing(given)
+    assert len(records.read_text().splitlines()) == 8
 
 
 def test_the_page_has_a_column_for_each_variant_and_number_of_steps(records, tmp_path):

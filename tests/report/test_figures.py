@@ -1,10 +1,12 @@
 import math
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from infogan.datasets import lookup
 from infogan.report.figures import (
     OBJECTIVE_COLORS,
     GridPanel,
@@ -17,6 +19,7 @@ from infogan.report.figures import (
     seeds_figure,
 )
 from infogan.report.grids import grid_image
+from infogan.report.pictures import _panels
 
 
 def make_curves(objectives=("infogan", "gan"), seeds=(0, 1, 2), last_step=5000):
@@ -176,3 +179,11 @@ def test_confusion_rows_follow_the_order_and_shades_are_shares_of_the_class():
 
 def test_codes_are_named_with_an_index():
     assert code_name("c12") == "$c_{12}$"
+
+
+def test_panels_beyond_the_alphabet_are_numbered(make_params):
+    params = make_params({"codes.categorical": [], "codes.continuous": 28})
+    grids = dict.fromkeys(params.codes.names, np.zeros((1, 2, 1, 28, 28), np.uint8))
+    run = SimpleNamespace(objective="infogan", grids=grids, record={"roles": {}})
+    titles = [panel.title for panel in _panels([run], params, lookup("digits"))]
+    assert [title.split()[0] for title in titles[24:]] == ["(y)", "(z)", "(27)", "(28)"]

@@ -8,7 +8,7 @@ import pytest
 from infogan.report.document import Picture, Table, Verdict
 from infogan.report.figure_files import save_svg
 from infogan.report.figures import GridPanel, grid_figure
-from infogan.report.webpage import inline, web_page
+from infogan.report.webpage import inline, verdict, web_page
 from tests.browser import HAS_LOADED, Browser, needs_browser
 
 VOID = {"meta", "img", "wbr", "br"}
@@ -53,6 +53,14 @@ def page():
 @pytest.fixture(scope="module")
 def outline(page):
     return Outline(page)
+
+
+def test_a_rule_that_was_not_judged_is_no_agreement():
+    marks = [verdict(Verdict(agree, total)) for agree, total in ((2, 2), (1, 2), (0, 2), (0, 0))]
+    kinds = [re.search('class="verdict ([a-z-]+)"', mark)[1] for mark in marks]
+    assert kinds == ["all", "some", "none", "not-judged"]
+    assert "✓" in marks[0]
+    assert "✓" not in "".join(marks[1:])
 
 
 def test_the_language_is_stated_and_table_headers_say_what_they_are_headers_of(outline):

@@ -1,17 +1,23 @@
 """What a person can get wrong about the study's cluster, in one line each, and nothing lost."""
 
+import os
+import subprocess
+import sys
+from concurrent.futures import Future
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from dvc.repo import Repo
 
 from infogan.base.errors import InfoGANError
 from infogan.params import load_params
-from study.cluster import Store, Study, connected, refuse_changes
+from study.__main__ import run
+from study.cluster import BOOTSTRAP, NO_COMMAND, Store, Study, connected, refuse_changes
 from study.experiments import Experiment, flat_parameters
 from study.git import git
-from study.node import differences
+from study.node import UNFIT, Job, differences, set_up
 from study.progress import Progress
 from study.records import refuse_taken_name
 from tests.imports import ROOT
@@ -81,6 +87,67 @@ def test_a_bundle_that_does_not_fit_fails_its_training_alone(repository, capsys)
     said = capsys.readouterr().out
     assert said.startswith("study: ours-0: failed; the last lines of logs/ours-0.log:\n    git: ")
     assert said.endswith("study: ours-0 failed; 0 of 1 left\n")
+
+
+def test_a_store_in_a_folder_is_the_same_for_workers_in_others(repository, monkeypatch):
+    class Seen(Exception):
+        """The address that the study was to use."""
+
+    def store(address):
+        raise Seen(address)
+
+    monkeypatch.setattr("study.__main__.collect", lambda *given: False)
+    monkeypatch.setattr("study.__main__.Store", store)
+    monkeypatch.setenv("HOME", "/home/a")
+    monkeypatch.chdir(repository)
+    for given, meant in (("b/../c", f"{repository}/c"), ("~/c", "/home/a/c"), ("s3://b", "s3://b")):
+        with pytest.raises(Seen, match=f"^{meant}$"):
+            run([Experiment("ours", 0, {}, {})], 1, "", given)
+
+
+def test_a_path_with_marks_of_the_configuration_stays_one(repository):
+    (repository / ".dvc" / "tmp").mkdir(parents=True)
+    store = f"{repository}/a, b #1"
+    set_up(Job("", store, "", "", cache="", resume="", environment={}))
+    with Repo(config={}) as repo:
+        assert repo.config["remote"]["study"]["url"] == store
+
+
+def test_a_worker_that_cannot_make_a_clone_is_unfit(tmp_path):
+    command = (sys.executable, "-c", BOOTSTRAP.read_text(), "0" * 40, "", "{}")
+    environment = {"TMPDIR": str(tmp_path), "PATH": os.environ["PATH"]}
+    for changed in ({}, {"PATH": str(tmp_path)}):  # no bundle; no git
+        done = subprocess.run(
+            command, input=b"", capture_output=True, env=environment | changed, check=False
+        )
+        assert done.returncode == UNFIT
+        assert b"no clone of 000" in done.stderr
+        assert b"Traceback" not in done.stderr
+        assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("status", [UNFIT, NO_COMMAND])
+def test_what_an_unfit_worker_could_not_do_waits_for_another(repository, monkeypatch, status):
+    (repository / ".dvc").mkdir()
+    retired = []
+    client = SimpleNamespace(
+        scheduler=SimpleNamespace(address=""),
+        who_has=lambda futures: {"task": ["tcp://one"]},
+        scheduler_info=lambda n_workers: {"workers": ["tcp://one", "tcp://two"]},
+        retire_workers=retired.extend,
+    )
+    study = Study(client, Store(""), "python", lambda one: True)
+    done = SimpleNamespace(returncode=status, stderr=b"sh: python: not found")
+    future = Future()
+    future.set_result(done)
+    step = (study.job, [Experiment("ours", 0, {}, {})])
+
+    monkeypatch.setattr("study.cluster.wait", lambda *given, **options: None)
+    study.running = {future: step}
+    study.take(Progress(Path("logs"), 1))
+    assert study.waiting == [step]
+    assert retired == ["tcp://one"]
+    assert study.failed == []
 
 
 def test_the_first_three_packages_that_differ_are_named():

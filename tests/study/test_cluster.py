@@ -136,7 +136,7 @@ def test_the_study_goes_on_and_a_training_that_fails_stops_no_other(here):
         2
     ]
     assert "    error: training.batch_size = 5000: expected at most the 1437" in failed
-    assert said.endswith("error: bad-0: failed; the cause stands in .dvc/tmp/study/NAME.log\n")
+    assert said.endswith("error: bad-0: failed; the cause stands above and in .dvc/tmp/study\n")
     assert "bad-0" not in here.run("dvc", "exp", "list", "--name-only")
     assert here.clones() == []
 

@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,11 +10,13 @@ from PIL import Image
 
 from benchmarks.harness import changed
 from infogan.base.errors import InfoGANError
+from infogan.base.files import save_array
 from infogan.params import load_params
 from infogan.report.grids import grid_image
-from study.experiments import experiments, load_recipes
+from study.__main__ import write_report
+from study.experiments import Experiment, experiments, load_recipes
 from study.git import git, refuse_shallow_clone
-from study.records import Record, is_on_record, load_records, same_parameters
+from study.records import Record, copy_results, is_on_record, load_records, same_parameters
 from study.report import (
     README_MARKS,
     document,
@@ -66,7 +69,7 @@ def test_the_default_changes_nothing_but_seed_and_objective(experiment_of):
 
 
 def test_what_is_set_comes_on_top_and_a_data_set_without_a_kept_judge_trains_one(experiment_of):
-    experiment = experiment_of("set: {codes.noise: 5, lambda_cont: 0.25, dataset: heads}")
+    experiment = experiment_of("set: {codes.noise: 5, lambda_cont: 0.25, dataset: fashion_mnist}")
     assert experiment.overrides["codes.noise"] == 5
     assert experiment.overrides["lambda_cont"] == 0.25
     assert experiment.parameters["judge.weights"] == ""
@@ -87,9 +90,22 @@ def test_a_file_that_lists_no_recipes_is_refused_in_one_line(recipes_of, text):
         recipes_of(text)
 
 
-def test_an_unknown_parameter_is_refused_by_name(experiment_of):
-    with pytest.raises(InfoGANError, match="unknown parameters lamda"):
-        experiment_of("set: {lamda: 1}")
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("set: {lamda: 1}", "unknown parameters lamda"),
+        ("set: {lambda_disc: -3}", "lambda_disc = -3: expected greater than or equal to 0"),
+        ("set: {networks.leaky_slope: steep}", "networks.leaky_slope = 'steep': expected"),
+        ("objective: gna", "objectives = .*gna.*: expected some of infogan, gan, cgan"),
+    ],
+)
+def test_a_recipe_that_could_not_be_trained_is_refused_by_its_name(experiment_of, text, said):
+    with pytest.raises(InfoGANError, match=f"^recipe it: {said}"):
+        experiment_of(text)
+
+
+def test_a_small_number_is_the_one_that_dvc_writes(experiment_of):
+    assert experiment_of("set: {lambda_cont: 1.0e-05}").parameters["lambda_cont"] == 1e-05
 
 
 def test_the_committed_study_is_well_formed_and_the_readme_shows_its_records(monkeypatch):
@@ -125,6 +141,8 @@ def recipes(recipes_of):
         "other: {about: another, seeds: [0]}\n"
         "small: {about: no noise, part: ablation, seeds: [0]}\n"
         "tall: {about: taller, part: ablation, seeds: [0, 1]}\n"
+        "text: {about: the text, preset: p.yaml, seeds: [0]}\n"
+        "bent: {about: the text bent, preset: p.yaml, part: ablation, seeds: [0]}\n"
         "wide: {about: wider, part: ablation, seeds: [0]}\n"
         "clothes: {about: clothes, part: data, seeds: [0]}\n"
         "told: {about: told of labels, part: beyond, seeds: [0]}\n"
@@ -140,6 +158,8 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
         make_record("tall", 0, 0.35),
         make_record("tall", 1, 0.45),
         make_record("wide", 0, 0.55),
+        make_record("text", 0, 0.65),
+        make_record("bent", 0, 0.75),
         make_record("clothes", 0, 0.61),
         make_record("told", 0, 0.71),
         make_record("one", 0, 0.81, bound_cat_training_nats=2.125),
@@ -150,7 +170,7 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     before, beyond = before.split("## What real images or labels add")
     before, curves = before.split("## Fig. 1")
     claims, shapes = before.split("## What the continuous codes do")
-    assert shapes.strip().splitlines()[-2:] == [
+    assert [line for line in shapes.splitlines() if "`default`" in line] == [
         "| `default` | width | 0.500 ± 0.000 (n = 2) | 0.250 ± 0.000 (n = 2) |",
         "| `default` | rotation | 0.940 ± 0.057 (n = 2) | 0.000 ± 0.000 (n = 2) |",
     ]
@@ -160,13 +180,15 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     assert "0.940 ± 0.057 (n = 2): **1 of 2**" in claims
     assert "| clothes | 0 | 0.610 (n = 1)" in data
     assert "0.250" not in claims + data
-    rows = ablations.split("## Every seed")[0].strip().splitlines()[-5:]
+    rows = ablations.split("## Every seed")[0].strip().splitlines()[-7:]
     assert [row.split(" | ")[:3] for row in rows] == [
         ["| the default", "0", "0.980 (n = 1)"],
         ["| no noise", "0", "0.250 (n = 1)"],
         ["| wider", "0", "0.550 (n = 1)"],
         ["| the default", "0, 1", "0.940 ± 0.057 (n = 2)"],
         ["| taller", "0, 1", "0.400 ± 0.071 (n = 2)"],
+        ["| the text", "0", "0.650 (n = 1)"],
+        ["| the text bent", "0", "0.750 (n = 1)"],
     ]
     assert "![figure_1](study/figure_1.png)" in text
 
@@ -263,11 +285,71 @@ def test_a_controls_record_counts_whatever_infogan_alone_reads(experiment_of):
         assert not same_parameters(own | {"training.generator_lr": 0.7}, own)
 
 
-def test_a_broken_record_is_named(tmp_path):
-    (tmp_path / "default-0").mkdir()
-    (tmp_path / "default-0" / "record.json").write_text(json.dumps({"recipe": "default"}))
+@pytest.fixture
+def record(tmp_path, monkeypatch):
+    """The folder of a whole record, below where we are."""
+    monkeypatch.chdir(tmp_path)
+    folder = Path("reports/study/default-0")
+    shutil.copytree(ROOT / folder, folder)
+    assert len(load_records(folder.parent)) == 1
+    return folder
+
+
+@pytest.mark.parametrize("part", ["judge", "environment", "measurements", "parameters"])
+def test_a_broken_record_is_named(record, part):
+    contents = json.loads((record / "record.json").read_text())
+    del contents[part]
+    (record / "record.json").write_text(json.dumps(contents))
     with pytest.raises(InfoGANError, match=r"default-0: not a whole record"):
-        load_records(tmp_path)
+        load_records(record.parent)
+
+
+@pytest.mark.parametrize("name", ["codes.png", "curves.csv"])
+def test_a_record_without_one_of_its_files_or_with_half_of_it_is_named(record, name):
+    contents = (record / name).read_bytes()
+    (record / name).write_bytes(contents[: len(contents) // 2 if name == "codes.png" else 0])
+    with pytest.raises(InfoGANError, match=r"default-0: not a whole record"):
+        load_records(record.parent)
+    (record / name).unlink()
+    with pytest.raises(InfoGANError, match=r"default-0: not a whole record"):
+        load_records(record.parent)
+
+
+def test_a_record_of_another_time_is_left_out_of_the_report_and_named(record, recipes_of, capsys):
+    recipes = recipes_of("default: {about: the default, seeds: [0]}")
+    contents = json.loads((record / "record.json").read_text())
+    contents["parameters"]["num_steps"] = 7
+    (record / "record.json").write_text(json.dumps(contents))
+    with pytest.raises(InfoGANError, match="no records"):
+        write_report(recipes, experiments(recipes, BASE))
+    said = capsys.readouterr().out
+    assert said == "study: left out, since the recipe is another today: default-0\n"
+
+
+def test_a_record_that_is_written_anew_is_none_until_all_of_it_is_there(record, monkeypatch):
+    class Done:
+        """The experiment of the record, as DVC has it."""
+
+        def read(self, path):
+            if path == "dvc.lock":
+                return b"stages: {}"
+            if path.endswith(".npy"):
+                save_array(Path("c1.npy"), np.zeros((5, 10, 1, 28, 28), np.uint8))
+                return Path("c1.npy").read_bytes()
+            return json.dumps(contents["measurements"]).encode()
+
+        def parameters(self):
+            return one.parameters
+
+    def full(path, data):
+        raise InfoGANError("no space")
+
+    contents = json.loads((record / "record.json").read_text())
+    one = Experiment("default", 0, contents["parameters"], {})
+    monkeypatch.setattr("study.records.write_file", full)
+    with pytest.raises(InfoGANError, match="no space"):
+        copy_results(one, Done(), record)
+    assert load_records(record.parent) == []
 
 
 # Git.
