@@ -1,6 +1,5 @@
 import math
 from itertools import product
-from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from infogan.report.figures import (
 )
 from infogan.report.grids import grid_image
 from infogan.report.pictures import _panels
+from infogan.report.runs import Run
 
 
 def make_curves(objectives=("infogan", "gan"), seeds=(0, 1, 2), last_step=5000):
@@ -184,6 +184,7 @@ def test_codes_are_named_with_an_index():
 def test_panels_beyond_the_alphabet_are_numbered(make_params):
     params = make_params({"codes.categorical": [], "codes.continuous": 28})
     grids = dict.fromkeys(params.codes.names, np.zeros((1, 2, 1, 28, 28), np.uint8))
-    run = SimpleNamespace(objective="infogan", grids=grids, record={"roles": {}})
+    film = np.zeros((1, 1, 1, 1, 28, 28), np.uint8)
+    run = Run("infogan", 0, {"roles": {}}, {}, pd.DataFrame(), grids, film)
     titles = [panel.title for panel in _panels([run], params, lookup("digits"))]
     assert [title.split()[0] for title in titles[24:]] == ["(y)", "(z)", "(27)", "(28)"]
