@@ -129,17 +129,17 @@ def read_chairs(files: RawFiles, split: SplitName) -> Arrays:
     archive = files["rendered_chairs.tar"]
     found: dict[tuple[str, int, int], np.ndarray] = {}
     with _expecting(archive, "a tar of rendered chairs"), tarfile.open(archive) as tar:
-        for member in tar:
-            match = CHAIR_RENDER.search(member.name)
-            file = tar.extractfile(member) if match else None
-            if match and file:
+        renders = [(CHAIR_RENDER.search(member.name), member) for member in tar]
+        models = sorted({match[1] for match, _ in renders if match})
+        chosen = {model for number, model in enumerate(models) if _is_of(split, number)}
+        for match, member in renders:
+            if match and match[1] in chosen and (file := tar.extractfile(member)):
                 square = CHAIR_CROP, CHAIR_SIZE, CHAIR_BACKGROUND
                 pixels = _square(member.name, file.read(), "L", *square)
                 found[match[1], int(match[2]), int(match[3])] = pixels
-    if not found:
+    if not models:
         raise InfoGANError(f"{archive}: holds no <model>/renders/image_*_p*_t*_r*.png")
-    models = sorted({model for model, _, _ in found})
-    keys = [key for key in sorted(found) if _is_of(split, models.index(key[0]))]
+    keys = sorted(found)
     degrees = np.array([(t, p) for _, p, t in keys], np.float32).reshape(-1, 2)
     degrees[:, 0] = (degrees[:, 0] + 180) % 360 - 180
     images = [found[key] for key in keys]
@@ -161,18 +161,21 @@ def read_faces(files: RawFiles, split: SplitName) -> Arrays:
         table = [[cell.strip() for cell in row] for row in cells]
         columns, *rows = [row for row in table if any(row)]
         places = [[name.lower() for name in columns].index(name) for name in names]
-    images = np.empty((len(rows), 1, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
-    factors = np.empty((len(rows), len(names) - 1), dtype=np.float32)
-    for i, row in enumerate(rows):
-        with _expecting(path, f"a square picture and a number for every factor in row {i + 1}"):
+    chosen = [number for number in range(len(rows)) if _is_of(split, number)]
+    images = np.empty((len(chosen), 1, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
+    factors = np.empty((len(chosen), len(names) - 1), dtype=np.float32)
+    for i, number in enumerate(chosen):
+        row = rows[number]
+        with _expecting(
+            path, f"a square picture and a number for every factor in row {number + 1}"
+        ):
             if len(row) != len(columns):
                 raise ValueError(f"{len(row)} values for {len(columns)} columns")
             file, *values = (row[place] for place in places)
             contents = (path.parent / file.replace("\\", "/")).read_bytes()
             images[i, 0] = _square(file, contents, "L", None, FACE_SIZE, FACE_BACKGROUND)
             factors[i] = [float(value) for value in values]
-    chosen = [_is_of(split, row) for row in range(len(rows))]
-    return images[chosen], factors[chosen]
+    return images, factors
 
 
 def _is_of(split: SplitName, number: int) -> bool:

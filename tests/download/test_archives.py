@@ -15,7 +15,7 @@ from infogan.base.dataset import SPLITS
 from infogan.base.errors import InfoGANError
 from infogan.datasets.celeba import CELEBA_ATTRIBUTES
 from infogan.download import archives
-from tests.miniatures import picture_bytes, tar_bytes, write_chairs
+from tests.miniatures import picture_bytes, tar_bytes, write_chairs, write_faces
 
 
 def read_svhn(path, split="train"):
@@ -422,3 +422,21 @@ def test_a_picture_that_could_be_mistaken_is_refused_by_name(tmp_path, contents,
     (tmp_path / "faces.csv").write_text(f"{HEADER}a.png,0,0,0\n")
     with pytest.raises(InfoGANError, match=rf"faces\.csv: .* row 1 .*a\.png: .*{reason}"):
         read_faces(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("write", "read", "file"),
+    [
+        (write_chairs, archives.read_chairs, "rendered_chairs.tar"),
+        (write_faces, archives.read_faces, "faces.csv"),
+    ],
+)
+def test_only_the_pictures_of_a_split_are_decoded(tmp_path, monkeypatch, write, read, file):
+    decoded = []
+    square = archives._square
+    monkeypatch.setattr(archives, "_square", lambda *given: decoded.append(0) or square(*given))
+    write(tmp_path)
+    for split in SPLITS:
+        decoded.clear()
+        images, _ = read({file: tmp_path / file}, split)
+        assert len(decoded) == len(images) > 0
