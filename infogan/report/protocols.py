@@ -18,7 +18,7 @@ PROTOCOLS = {
     "statistics: mean over the last tenth of the steps",
     "bound_cont_nats": "L_I of the continuous codes together, with Q's std as trained",
     "bound_cont_fitted_nats": "the same with the best constant std",
-    "bound_cat_refit_nats": "bound_cat_nats of another Q, trained on the frozen generator",
+    "bound_cat_refit_nats": "bound_cat_nats of a copy of Q, fitted on to the frozen generator",
     "bound_cont_refit_nats": "the same for the continuous codes, with a learned std",
     "slant_spearman": "rank correlation of the slant code with the slant of digits, abs(c) <= 1",
     "slant_spearman_extrapolated": "the same for 1 < abs(c) <= 2",

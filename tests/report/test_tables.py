@@ -91,6 +91,14 @@ def test_rules_hold_up_to_their_stated_limit(number, metric, holds, fails):
     assert not claim.holds(fails)
 
 
+def test_a_code_counts_where_it_acts_steadily_and_by_much_on_the_same_seed():
+    names = ("slant_spearman", "slant_share", "slant_spearman_extrapolated")
+    values = [(0.95, 0.6, 0.95), (0.95, 0.4, 0.95), (0.8, 0.6, 0.95), (0.95, 0.6, 0.8)]
+    runs = {seed: dict(zip(names, each, strict=True)) for seed, each in enumerate(values)}
+    rows = claims_table({"infogan": runs}, "mnist", 0.3).rows
+    assert [row[-1] for row in rows] == [Verdict(3, 4), Verdict(2, 4), Verdict(1, 4)]
+
+
 def test_every_rule_begins_with_its_limit():
     for claim in CLAIMS:
         assert claim.holds(0.0) != claim.holds(3.0)
