@@ -1,6 +1,7 @@
 """Run the study: `python -m study run` trains and measures what is missing, and writes it up.
 
-`collect` takes over what has finished so far, `report` writes up the records that are there.
+`collect` takes over what has finished so far, `report` writes up the records that are there. After
+a change of the measurements, `run --anew` takes all of them again, of what is trained already.
 """
 
 import argparse
@@ -14,9 +15,9 @@ from infogan.report.figure_files import save_png, save_svg
 from study import report
 from study.cluster import Store, Study, connected, refuse_changes
 from study.experiments import Experiment, Recipe, experiments, load_recipes
-from study.git import refuse_shallow_clone
+from study.git import git, refuse_shallow_clone
 from study.progress import Progress
-from study.records import collect, is_on_record, load_records, refuse_taken_name
+from study.records import collect, is_on_record, load_records, refuse_taken_name, trained
 
 RECIPES = Path("study/experiments.yaml")
 RECORDS = Path("reports/study")
@@ -24,13 +25,21 @@ README = Path("README.md")
 LOGS = Path(".dvc/tmp/study")
 
 
-def run(chosen: list[Experiment], jobs: int, on: str, address: str) -> list[str]:
-    """Train and measure what has no record yet; returns what failed.
+def run(
+    chosen: list[Experiment], jobs: int, on: str, address: str, *, anew: bool = False
+) -> list[str]:
+    """Train and measure what has no record yet, or all that this commit has not; what failed.
 
     Each experiment is put on record as soon as it has finished.
     """
     refuse_shallow_clone()
-    missing = [one for one in chosen if not collect(one, Path("."), RECORDS)]
+    commit = git("rev-parse", "HEAD").decode().strip() if anew else ""
+
+    def is_done(one: Experiment) -> bool:
+        return collect(one, Path("."), RECORDS, commit)
+
+    known = {one.name: trained(one, RECORDS) for one in chosen} if anew else {}
+    missing = [one for one in chosen if not is_done(one)]
     print(f"study: {len(missing)} experiments to run, {len(chosen) - len(missing)} on record")
     if not missing:
         return []
@@ -48,7 +57,8 @@ def run(chosen: list[Experiment], jobs: int, on: str, address: str) -> list[str]
             client,
             store,
             python="python" if on else sys.executable,
-            collect=lambda one: collect(one, Path("."), RECORDS),
+            collect=is_done,
+            trained=known,
         )
         return study.run(missing, progress)
 
@@ -84,6 +94,7 @@ def main() -> None:
     parser.add_argument(
         "--jobs", type=int, default=usable_cores(), help="experiments at a time; one per core"
     )
+    parser.add_argument("--anew", action="store_true", help="measure what is on record again")
     parser.add_argument("--on", default="", help="a Dask scheduler's address; default: here")
     parser.add_argument("--store", default="", help="folder or remote of all that is made")
     args = parser.parse_args()
@@ -98,7 +109,9 @@ def main() -> None:
         write_report(recipes, every)
         return
     try:
-        failed = run(chosen, args.jobs, args.on, args.store) if args.task == "run" else []
+        failed = []
+        if args.task == "run":
+            failed = run(chosen, args.jobs, args.on, args.store, anew=args.anew)
     except KeyboardInterrupt:
         raise InfoGANError("interrupted; the same command goes on from here") from None
     done = [one.name for one in chosen if collect(one, Path("."), RECORDS)]

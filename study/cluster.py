@@ -12,13 +12,15 @@ import signal
 import subprocess
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import dask
+import yaml
 from distributed import Client, Future, LocalCluster, wait
 from dvc.repo import Repo
 
@@ -128,13 +130,21 @@ class Study:
     """Runs experiments in steps: data and judge of a data set; a training; all that is measured.
 
     Without a store a training is one step, since the shared cache keeps what has been done of it.
-    `collect` puts an experiment on record, and says whether it could.
+    `collect` puts an experiment on record, and says whether it could. `trained` has, by name, what
+    dvc.lock says of experiments that are to be measured anew: nothing is trained again of which
+    dvc.yaml's dependencies are the same.
     """
 
     def __init__(
-        self, client: Client, store: Store, python: str, collect: Callable[[Experiment], bool]
+        self,
+        client: Client,
+        store: Store,
+        python: str,
+        collect: Callable[[Experiment], bool],
+        trained: Mapping[str, dict[str, Any]] | None = None,
     ) -> None:
         self.client, self.store, self.python, self.collect = client, store, python, collect
+        self.trained = trained or {}
         self.head = git("rev-parse", "HEAD").decode().strip()
         self.folder = git("rev-parse", "--show-prefix").decode().strip()
         self.lock = hashlib.sha256(git("ls-tree", "HEAD", "dvc.lock")).hexdigest()[:12]
@@ -190,17 +200,17 @@ class Study:
 
     def begin(self, job: Job, group: list[Experiment]) -> None:
         """Line a step up, or go on after it where an earlier run of the study has done it."""
-        if not job.is_last and self.patch(job.name).exists():
-            self.go_on(job, group, self.patch(job.name).read_text(encoding="utf-8"))
+        if not job.is_last and self.left(job.name).exists():
+            self.go_on(job, group, self.left(job.name).read_text(encoding="utf-8"))
         else:
             self.waiting.append((job, group))
 
-    def patch(self, name: str) -> Path:
-        """The file of what a step has changed of dvc.lock, as long as HEAD's is the same.
+    def left(self, name: str) -> Path:
+        """The file of dvc.lock as a step has left it, as long as HEAD's is the same.
 
         DVC finds what of it another commit's code or parameters leave valid.
         """
-        return MARKS / self.lock / f"{name}.patch"
+        return MARKS / self.lock / f"{name}.lock"
 
     def submit(self) -> None:
         """Hand the first steps in the study's order to the workers that are free.
@@ -256,15 +266,18 @@ class Study:
             elif job.is_last:
                 self.keep(group[0], done.stdout, progress)
             else:
-                write_file(self.patch(job.name), done.stdout)
+                write_file(self.left(job.name), done.stdout)
                 self.go_on(job, group, done.stdout.decode())
 
-    def go_on(self, job: Job, group: list[Experiment], patch: str) -> None:
+    def go_on(self, job: Job, group: list[Experiment], lock: str) -> None:
         """After data and judge, all trainings; after a training, what is measured."""
         for one in group:
-            step = replace(self.job, name=one.name, options=one.options, patch=patch)
+            earlier = self.trained.get(one.name, {})
+            stages = yaml.safe_load(lock)["stages"] | earlier
+            own = yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False)
+            step = replace(self.job, name=one.name, options=one.options, lock=own)
             train = [f"train@{one.objective}-{one.seed}", "judge"]
-            if self.store.address and job.targets != train:
+            if self.store.address and job.targets != train and not earlier:
                 step = replace(step, targets=train, is_last=False)
             self.begin(step, [one])
 
@@ -279,7 +292,7 @@ class Study:
             reason = "" if self.collect(one) else "ended well, but its results did not arrive"
         except Exception as error:  # DVC's, ours, or the store's
             reason = " ".join(str(error).split())
-        for done in (path, self.patch(one.name)):
+        for done in (path, self.left(one.name)):
             done.unlink(missing_ok=True)
         if reason:
             self.give_up(one.name, [one], reason, progress)

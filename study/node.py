@@ -1,7 +1,7 @@
 """One step of an experiment on a worker, in a disposable clone: `python -m study.node`.
 
 It ends with an experiment's ref as a Git bundle on stdout, or, after a step that only prepares,
-with what that changed of dvc.lock; what DVC and the stages print goes to the driver as events of
+with dvc.lock as that left it; what DVC and the stages print goes to the driver as events of
 Dask's. It stops, at a snapshot, once its worker is gone or nobody waits for its task any more.
 """
 
@@ -27,7 +27,7 @@ from distributed import Client
 from infogan.base.errors import InfoGANError
 from study.git import bundle, git
 
-LOCK = Path("requirements.lock")
+LOCK, DVC_LOCK = Path("requirements.lock"), Path("dvc.lock")
 LOG = Path(".dvc/tmp/node.log")
 TOPIC = "study"
 DVC = (sys.executable, "-m", "dvc")
@@ -54,7 +54,7 @@ class Job:
     name: str = ""  # of the experiment
     options: Sequence[str] = ()  # of `dvc exp run`, which change params.yaml
     targets: Sequence[str] = ()  # stages to come to; all, if none
-    patch: str = ""  # what earlier steps changed of dvc.lock
+    lock: str = ""  # dvc.lock as earlier steps left it; HEAD's, if there were none
     is_last: bool = True
 
 
@@ -114,8 +114,7 @@ def do(job: Job, worker: int) -> bytes:
             with_deps = ["--with-deps"] if job.targets else []
             told.run([*DVC, "push", *with_deps, *job.targets], worker)
     if not job.is_last:
-        git("add", "--intent-to-add", "dvc.lock")  # which HEAD may not have
-        return git("diff", "HEAD", "--", "dvc.lock")
+        return DVC_LOCK.read_bytes()
     ref = git("for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{job.name}")
     return bundle(ref.decode().strip(), "^HEAD")
 
@@ -157,8 +156,8 @@ def set_up(job: Job) -> None:
             _unfit(f"it does not see {job.repository}; give the study a STORE")
         Path("data").mkdir(exist_ok=True)
         Path("data", "raw").symlink_to(Path(job.repository, "data", "raw"))
-    if job.patch:
-        subprocess.run(["git", "apply", "-"], input=job.patch.encode(), check=True)
+    if job.lock:
+        DVC_LOCK.write_text(job.lock, encoding="utf-8")
 
 
 class Told:

@@ -55,16 +55,18 @@ class Record:
         return str(self.contents["parameters"]["dataset"])
 
 
-def collect(experiment: Experiment, repository: Path, folder: Path) -> bool:
+def collect(experiment: Experiment, repository: Path, folder: Path, commit: str = "") -> bool:
     """Copy a finished experiment's results out of DVC, if it is not on record already.
 
+    With a `commit`, only those of an experiment based on it, and in place of what is on record.
     False where none of that name has finished with the experiment's parameters.
     """
-    if is_on_record(experiment, folder):
+    if not commit and is_on_record(experiment, folder):
         return True
-    # The newest of that name, whatever commit it was based on.
+    # The newest of that name.
     newest = ("--sort=-creatordate", "--count=1", "--format=%(refname)")
-    found = git("for-each-ref", *newest, f"refs/exps/*/*/{experiment.name}", folder=repository)
+    based = f"{commit[:2]}/{commit[2:]}" if commit else "*/*"
+    found = git("for-each-ref", *newest, f"refs/exps/{based}/{experiment.name}", folder=repository)
     if not (revision := found.decode().strip()):
         return False
     try:
@@ -145,6 +147,15 @@ def _picture(
     factors = lookup(str(experiment.parameters["dataset"])).factors
     codes = [roles[factor.name]["code"] for factor in factors if factor.name in roles]
     return np.concatenate([grid(f"c{first + code + 1}")[:ROWS_PER_FACTOR] for code in codes])
+
+
+def trained(experiment: Experiment, folder: Path) -> dict[str, Any]:
+    """What dvc.lock says of an experiment on record: its training, if nothing else still holds."""
+    if not is_on_record(experiment, folder):
+        return {}
+    contents = json.loads((folder / experiment.name / "record.json").read_text(encoding="utf-8"))
+    lock: dict[str, Any] = contents["lock"]
+    return lock
 
 
 def is_on_record(experiment: Experiment, folder: Path) -> bool:

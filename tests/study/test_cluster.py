@@ -6,6 +6,7 @@ The tests build on each other in the order in which they stand.
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -160,6 +161,28 @@ def test_what_is_on_record_is_written_up_and_not_run_again(here):
     assert "0 experiments to run, 1 on record" in here.run("python", "-m", "study", "run", "ours")
 
 
+def test_what_is_trained_is_measured_anew_by_other_code(here):
+    before = json.loads((here.folder / RECORD).read_text())
+    (here.scratch / "changed").mkdir()
+    place = clone(here, here.scratch / "changed", here.scratch)
+    (place.folder / ".dvc" / "config.local").write_text(
+        f"[cache]\ndir = {here.folder / '.dvc' / 'cache'}\n"
+    )
+    shutil.copytree(here.folder / "reports" / "study", place.folder / "reports" / "study")
+    measure = place.folder / "infogan" / "evaluate" / "distance.py"
+    measure.write_text(measure.read_text() + "\n# Measured by other code.\n")
+    commit(place.run)
+    place.run("python", "-m", "study", "run", "ours", "--anew")
+    assert "Running stage 'evaluate@" in place.log("ours-0")
+    assert "Running stage 'train@" not in place.log("ours-0")
+    after = json.loads((place.folder / RECORD).read_text())
+    assert after["measurements"] == before["measurements"]
+    assert after["lock"]["evaluate@infogan-0"] != before["lock"]["evaluate@infogan-0"]
+    assert place.weights() == here.weights()
+    said = place.run("python", "-m", "study", "run", "ours", "--anew")
+    assert "0 experiments to run, 1 on record" in said
+
+
 def test_an_experiment_whose_objects_are_gone_counts_as_not_done(here):
     record = here.folder / RECORD
     before = record.read_bytes()
@@ -218,16 +241,16 @@ def test_what_a_step_has_done_counts_until_another_lock_file_is_committed(
     monkeypatch.chdir(place.folder)
     client = SimpleNamespace(scheduler=SimpleNamespace(address=""))
 
-    def patch() -> Path:
-        return Study(client, Store(""), "python", collect=lambda one: False).patch("ours-0")
+    def left() -> Path:
+        return Study(client, Store(""), "python", collect=lambda one: False).left("ours-0")
 
-    before = patch()
+    before = left()
     (place.folder / "README.md").write_text("Other records.")
     commit(place.run)
-    assert patch() == before
+    assert left() == before
     (place.folder / "dvc.lock").write_text("schema: '2.0'\n")
     commit(place.run)
-    assert patch() != before
+    assert left() != before
 
 
 def test_stages_keep_the_memory_that_they_free(tmp_path, monkeypatch):
