@@ -15,6 +15,7 @@ from infogan.method.runtime import resolve
 from infogan.params import Params, load_params
 from infogan.report import document as doc
 from stages import PARAMS
+from stages.preset import put
 
 ALL_CORES = usable_cores()
 
@@ -22,9 +23,7 @@ ALL_CORES = usable_cores()
 def changed(params: Params, changes: Mapping[str, Any]) -> Params:
     """The parameters with other values under some dotted names."""
     values = params.model_dump()
-    for key, value in changes.items():
-        *sections, name = key.split(".")
-        (values[sections[0]] if sections else values)[name] = value
+    put(values, changes)
     return Params.model_validate(values)
 
 

@@ -7,7 +7,7 @@ stages.preset NAME --flags)` runs the preset as an experiment.
 
 import argparse
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,16 @@ def flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
         name = f"{prefix}{key}"
         result |= flat(value, f"{name}.") if isinstance(value, dict) else {name: value}
     return result
+
+
+def put(values: dict[str, Any], changes: Mapping[str, Any]) -> None:
+    """Set values by dotted name, the reverse of `flat`, in sections that are there."""
+    for key, value in changes.items():
+        *sections, name = key.split(".")
+        section = values
+        for part in sections:
+            section = section[part]
+        section[name] = value
 
 
 def differing(before: Params, after: Params) -> dict[str, Any]:

@@ -15,9 +15,9 @@ from infogan.report.figure_files import save_png, save_svg
 from study import report
 from study.cluster import Store, Study, connected, refuse_changes
 from study.experiments import Experiment, Recipe, experiments, load_recipes
-from study.git import git, refuse_shallow_clone
+from study.git import head, refuse_shallow_clone
 from study.progress import Progress
-from study.records import collect, is_on_record, load_records, refuse_taken_name, trained
+from study.records import collect, load_records, refuse_taken_name, same_parameters, trained
 
 RECIPES = Path("study/experiments.yaml")
 RECORDS = Path("reports/study")
@@ -33,7 +33,7 @@ def run(
     Each experiment is put on record as soon as it has finished.
     """
     refuse_shallow_clone()
-    commit = git("rev-parse", "HEAD").decode().strip() if anew else ""
+    commit = head() if anew else ""
 
     def is_done(one: Experiment) -> bool:
         return collect(one, Path("."), RECORDS, commit)
@@ -68,10 +68,15 @@ def write_report(recipes: dict[str, Recipe], every: list[Experiment]) -> None:
 
     A record that was made with other parameters than its recipe has today is left out and named.
     """
-    names = {one.name for one in every if is_on_record(one, RECORDS)}
-    found = {f"{record.recipe}-{record.seed}": record for record in load_records(RECORDS)}
-    records = [record for name, record in found.items() if name in names]
-    if others := found.keys() - names:
+    wanted = {one.name: one.parameters for one in every}
+    found = load_records(RECORDS)
+    records = [
+        record
+        for record in found
+        if record.name in wanted
+        and same_parameters(record.contents["parameters"], wanted[record.name])
+    ]
+    if others := {record.name for record in found} - {record.name for record in records}:
         print(f"study: left out, since the recipe is another today: {', '.join(sorted(others))}")
     if not records:
         raise InfoGANError(f"{RECORDS}: no records; run `python -m study run`, then collect")

@@ -28,7 +28,7 @@ from infogan.base.errors import InfoGANError
 from infogan.base.files import write_file
 from stages.side_by_side import share_cores
 from study.experiments import Experiment
-from study.git import bundle, git
+from study.git import bundle, git, head, refs_of
 from study.node import LAST_LINES, SECONDS_TO_STOP, STOPPED, TOPIC, UNFIT, Event, Job, environment
 from study.progress import Progress
 
@@ -145,7 +145,7 @@ class Study:
     ) -> None:
         self.client, self.store, self.python, self.collect = client, store, python, collect
         self.trained = trained or {}
-        self.head = git("rev-parse", "HEAD").decode().strip()
+        self.head = head()
         self.folder = git("rev-parse", "--show-prefix").decode().strip()
         self.lock = hashlib.sha256(git("ls-tree", "HEAD", "dvc.lock")).hexdigest()[:12]
         self.waiting: list[tuple[Job, list[Experiment]]] = []
@@ -271,11 +271,12 @@ class Study:
 
     def go_on(self, job: Job, group: list[Experiment], lock: str) -> None:
         """After data and judge, all trainings; after a training, what is measured."""
+        contents = yaml.safe_load(lock) if self.trained else {}
         for one in group:
-            earlier = self.trained.get(one.name, {})
-            stages = yaml.safe_load(lock)["stages"] | earlier
-            own = yaml.safe_dump({"schema": "2.0", "stages": stages}, sort_keys=False)
-            step = replace(self.job, name=one.name, options=one.options, lock=own)
+            step = replace(self.job, name=one.name, options=one.options, lock=lock)
+            if earlier := self.trained.get(one.name):
+                own = contents | {"stages": contents["stages"] | earlier}
+                step = replace(step, lock=yaml.safe_dump(own, sort_keys=False))
             train = [f"train@{one.objective}-{one.seed}", "judge"]
             if self.store.address and job.targets != train and not earlier:
                 step = replace(step, targets=train, is_last=False)
@@ -284,7 +285,7 @@ class Study:
     def keep(self, one: Experiment, bundle: bytes, progress: Progress) -> None:
         """Take over an experiment's ref and objects, and put it on record."""
         path = MARKS / f"{one.name}.bundle"
-        ref = f"refs/exps/{self.head[:2]}/{self.head[2:]}/{one.name}"
+        ref = f"{refs_of(self.head)}/{one.name}"
         try:
             write_file(path, bundle)
             git("fetch", "--quiet", "--force", str(path.resolve()), f"{ref}:{ref}")

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from infogan.base.errors import InfoGANError
 from infogan.objectives import check_objectives
 from infogan.params import Params, load_params, parse_params
-from stages.preset import flags, flat
+from stages.preset import flags, flat, put
 
 # One judge of each data set measures all its runs: one trained on another processor is another.
 JUDGES = Path("study/judges")
@@ -82,7 +82,7 @@ def experiments(recipes: dict[str, Recipe], base: Path) -> list[Experiment]:
     ]
     result = []
     for _, name, seed in sorted(found, key=lambda entry: entry[0]):
-        own = complete[name] | {"seeds": [seed], "objectives": [recipes[name].objective]}
+        own = complete[name] | {"seeds": [seed]}
         overrides = {key: value for key, value in own.items() if before[key] != value}
         result.append(Experiment(name, seed, own, overrides))
     return result
@@ -93,10 +93,7 @@ def _parameters(name: str, recipe: Recipe, base: Path) -> dict[str, Any]:
     nested = load_params(base, recipe.preset).model_dump(mode="json")
     if unknown := recipe.set.keys() - flat(nested).keys():
         raise InfoGANError(f"recipe {name}: unknown parameters {', '.join(sorted(unknown))}")
-    chosen = {"seeds": recipe.seeds, "objectives": [recipe.objective]}
-    for key, value in (recipe.set | chosen).items():
-        *sections, last = key.split(".")
-        (nested[sections[0]] if sections else nested)[last] = value
+    put(nested, recipe.set | {"seeds": recipe.seeds, "objectives": [recipe.objective]})
     params = parse_params(json.dumps(nested), f"recipe {name}")
     check_objectives(params, Path(f"recipe {name}"))
     values = flat_parameters(params)

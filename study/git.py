@@ -14,6 +14,16 @@ def git(*arguments: str, folder: Path = Path()) -> bytes:
     return done.stdout
 
 
+def head(folder: Path = Path()) -> str:
+    """The commit that is checked out."""
+    return git("rev-parse", "HEAD", folder=folder).decode().strip()
+
+
+def refs_of(commit: str) -> str:
+    """Where DVC keeps the refs of the experiments that are based on a commit."""
+    return f"refs/exps/{commit[:2]}/{commit[2:]}"
+
+
 def bundle(*revisions: str) -> bytes:
     """Revisions of the repository that this is in, as a Git bundle."""
     # In a folder below its top, Git 2.39 makes a file named "-".

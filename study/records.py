@@ -28,7 +28,7 @@ from infogan.report.grids import grid_image
 from infogan.report.pictures import category_order
 from infogan.report.tables import convergence
 from study.experiments import Experiment, flat_parameters
-from study.git import git
+from study.git import git, head, refs_of
 
 Grid = UInt8[np.ndarray, "row column channel height width"]
 
@@ -50,6 +50,11 @@ class Record:
     picture: Path
 
     @property
+    def name(self) -> str:
+        """Name of its experiment."""
+        return f"{self.recipe}-{self.seed}"
+
+    @property
     def dataset(self) -> str:
         """What it was trained on."""
         return str(self.contents["parameters"]["dataset"])
@@ -65,8 +70,8 @@ def collect(experiment: Experiment, repository: Path, folder: Path, commit: str 
         return True
     # The newest of that name.
     newest = ("--sort=-creatordate", "--count=1", "--format=%(refname)")
-    based = f"{commit[:2]}/{commit[2:]}" if commit else "*/*"
-    found = git("for-each-ref", *newest, f"refs/exps/{based}/{experiment.name}", folder=repository)
+    based = refs_of(commit) if commit else "refs/exps/*/*"
+    found = git("for-each-ref", *newest, f"{based}/{experiment.name}", folder=repository)
     if not (revision := found.decode().strip()):
         return False
     try:
@@ -151,21 +156,24 @@ def _picture(
 
 def trained(experiment: Experiment, folder: Path) -> dict[str, Any]:
     """What dvc.lock says of an experiment on record: its training, if nothing else still holds."""
-    if not is_on_record(experiment, folder):
-        return {}
-    contents = json.loads((folder / experiment.name / "record.json").read_text(encoding="utf-8"))
-    lock: dict[str, Any] = contents["lock"]
+    lock: dict[str, Any] = _on_record(experiment, folder).get("lock", {})
     return lock
 
 
 def is_on_record(experiment: Experiment, folder: Path) -> bool:
     """Whether the folder holds results of this experiment, with these parameters."""
+    return bool(_on_record(experiment, folder))
+
+
+def _on_record(experiment: Experiment, folder: Path) -> dict[str, Any]:
+    """The record of this experiment, with these parameters; empty, if there is none."""
     path = folder / experiment.name / "record.json"
     try:
-        contents = json.loads(path.read_text(encoding="utf-8"))
+        contents: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        return False
-    return same_parameters(contents.get("parameters", {}), experiment.parameters)
+        return {}
+    same = same_parameters(contents.get("parameters", {}), experiment.parameters)
+    return contents if same else {}
 
 
 def same_parameters(recorded: dict[str, Any], wanted: dict[str, Any]) -> bool:
@@ -211,8 +219,7 @@ def load_records(folder: Path) -> list[Record]:
 
 def refuse_taken_name(experiment: Experiment, repository: Path) -> None:
     """Refuse where the last commit has an experiment of that name with other parameters."""
-    head = git("rev-parse", "HEAD", folder=repository).decode().strip()
-    ref = f"refs/exps/{head[:2]}/{head[2:]}/{experiment.name}"
+    ref = f"{refs_of(head(repository))}/{experiment.name}"
     if not git("for-each-ref", ref, folder=repository):
         return
     if not same_parameters(_Experiment(repository, ref).parameters(), experiment.parameters):

@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 from infogan.base.cores import usable_cores
 from infogan.method.runtime import Backend
 from infogan.params import Networks, Params, load_params
+from stages.preset import put
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -83,12 +84,7 @@ def make_params(params: Params) -> Callable[..., Params]:
 
     def make(changes: dict[str, Any] | None = None) -> Params:
         values = params.model_dump()
-        for key, value in (SMALL | (changes or {})).items():
-            *sections, name = key.split(".")
-            section = values
-            for part in sections:
-                section = section[part]
-            section[name] = value
+        put(values, SMALL | (changes or {}))
         return Params.model_validate(values)
 
     return make
