@@ -32,9 +32,9 @@ README_ROWS = (
     ("L_I of c1 reaches ln 10 = 2.30 nats", "2.28; GAN: 0.05", "bound_cat_training_nats"),
     ("changing c1 changes the digit", "by eye", "accuracy_generated"),
     ("a continuous code turns the digit", "by eye", "slant_spearman"),
-    ("... by this share of the slant within a category", "by eye", "slant_share"),
+    ("... by this share of the slant within a digit", "by eye", "slant_share"),
     ("a continuous code widens the digit", "by eye", "width_spearman"),
-    ("... by this share of the width within a category", "by eye", "width_share"),
+    ("... by this share of the width within a digit", "by eye", "width_share"),
     ("Frechet distance to real images", "-", "frechet_classifier"),
 )
 README_MARKS = ("<!-- Made by `python -m study report`: -->", "<!-- until here. -->")

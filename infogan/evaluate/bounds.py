@@ -1,6 +1,7 @@
-"""L_I on fresh samples: with Q as trained, and with another Q, trained anew.
+"""L_I on fresh samples: with Q as trained, and with a copy of it, trained on.
 
-A lower bound depends on its Q: that of a control was trained on a generator that moved.
+Each is a lower bound, and the larger one says more. A control's Q was trained, if at all, on a
+generator that moved; where Q is good already, a short training may read less than it did.
 """
 
 import copy
@@ -21,7 +22,7 @@ REFIT_BATCH_SIZE = 128
 
 
 def measure(subject: Subject) -> Measurements:
-    """How much Q knows of the codes of fresh generated images, and how much it could know."""
+    """How much Q knows of the codes of fresh generated images, and how much it would, refitted."""
     generator, params, num = subject.generator, subject.params, subject.num_samples
     subject.progress("reading the codes of generated images")
     trained = bound_scores(

@@ -7,10 +7,10 @@ the image in which `code` took `values[position]`: shapes of a digit's strokes, 
 Protocol. Which code means which factor is not known beforehand: `assign_roles` decides it, with the
 direction, on the first half of the trajectories and the trained range alone, and the second half is
 scored, against the assigned direction: a code that leans some digits left and others right scores
-near 0. The trained range, abs(c) <= 1, and the extrapolated one, 1 < abs(c) <= 2 with both its
-sides together, are scored apart. A rank correlation says how steadily a factor follows a code, and
-nothing about how far it goes: a code of an ordinary GAN moves a shape steadily too, by next to
-nothing. Shares and changes say how far.
+near 0. The trained range, abs(c) <= 1, and what lies beyond it, -2 <= c < -1 and 1 < c <= 2, are
+scored apart. A rank correlation says how steadily a factor follows a code, and nothing about how
+far it goes: a code of an ordinary GAN moves a shape steadily too, by next to nothing. Shares and
+changes say how far.
 """
 
 from collections.abc import Sequence
@@ -18,12 +18,12 @@ from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
+from scipy.integrate import simpson
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from infogan.base.dataset import Factor
 from infogan.base.errors import InfoGANError
-from infogan.evaluate.factor_metrics import targets
 from infogan.evaluate.subject import Measurements, Role, Subject
 from infogan.evaluate.warping import affine_residual
 from infogan.judge.classifier import classify
@@ -48,9 +48,10 @@ def measure(subject: Subject) -> Measurements:
     """What the continuous codes do; `num_trajectories` of each are scored, as many assign them.
 
     With a judge of classes, `digit_kept`: the share of images in which it sees the digit that it
-    sees at the middle value of the same trajectory, over abs(c) <= 1; `digit_kept_extrapolated`
-    beyond it. `beyond_affine`: what `affine_residual` leaves of the change from -1 to 1, as a share
-    of the squared difference between images of two trajectories, on average over the codes.
+    sees at the middle of the same trajectory, over the other values of abs(c) <= 1;
+    `digit_kept_extrapolated` beyond it. `beyond_affine`: what `affine_residual` leaves of the
+    change from -1 to 1, as a share of the squared difference between images of two trajectories,
+    on average over the codes.
     """
     layout, reader, rng = subject.layout, subject.reader, subject.stream("trajectories")
     num = subject.params.evaluate.num_trajectories
@@ -58,19 +59,18 @@ def measure(subject: Subject) -> Measurements:
         return Measurements(roles={})
     subject.progress("reading factors along the continuous codes")
     measured, kept, strata, residuals = [], [], [], []
-    low, high = np.abs(TRAJECTORY + 1).argmin(), np.abs(TRAJECTORY - 1).argmin()
+    low, middle, high = (np.abs(TRAJECTORY - value).argmin() for value in (-1, 0, 1))
     for code in range(layout.continuous):
         latents = continuous_traversal(layout, code, list(TRAJECTORY), 2 * num, rng)
         images = generate(subject.generator, latents)
         measured.append(reader.read(images).numpy())
         strata.append(np.zeros(num, dtype=np.int64))
-        if reader.within_category and layout.categorical:
-            of_c1 = latents[num:, 0, layout.categorical_slice(0)]
-            strata[-1] = of_c1.argmax(dim=1).cpu().numpy()
         if subject.data_set.class_names:
             scored = images[num:]
-            digits = classify(subject.judge, scored.flatten(0, 1)).view(scored.shape[:2])
-            kept.append((digits == digits[:, len(TRAJECTORY) // 2, None]).numpy())
+            digits = classify(subject.judge, scored.flatten(0, 1)).view(scored.shape[:2]).numpy()
+            kept.append(digits == digits[:, middle, None])
+            if reader.within_class:
+                strata[-1] = digits[:, middle]
             change = affine_residual(scored[:, low], scored[:, high]).sum()
             others = (scored[:, low] - scored[:, low].roll(1, dims=0)).square().sum()
             residuals.append(float(change / others) if others > 0 else 0.0)
@@ -79,9 +79,10 @@ def measure(subject: Subject) -> Measurements:
     )
     if kept:
         same, inside = np.stack(kept), trained_range(TRAJECTORY)
+        others = inside & (np.arange(len(TRAJECTORY)) != middle)
         scores |= {
             "beyond_affine": float(np.mean(residuals)),
-            "digit_kept": float(same[..., inside].mean()),
+            "digit_kept": float(same[..., others].mean()),
             "digit_kept_extrapolated": float(same[..., ~inside].mean()),
         }
     return Measurements(
@@ -104,14 +105,14 @@ def factor_effects(
     """How the one code that stands for each of the `paired` factors moves it.
 
     `<factor>_spearman`: mean rank correlation along trajectories, in the assigned direction;
-    `_spearman_extrapolated` likewise; `_spearman_unsigned` in each trajectory's own direction.
-    `<factor>_share`: the first-order Sobol index over the trained range,
-    Var(E[factor | code]) / Var(factor), for the codes' and the noise's prior, among trajectories of
-    the same one of `strata`; 1 if the code alone decides the factor, 0 if it does not at all; for
-    an angle, of its sine and cosine together. `<factor>_change`: mean change from code -1 to 1 by
-    the least-squares line, in the factor's unit and the assigned direction. A factor that is left
-    without a code scores 0. Angles are followed through a full turn, where neighbouring
-    positions are less than half a turn apart.
+    `_spearman_extrapolated` likewise, the lower one of the two sides; `_spearman_unsigned` in each
+    trajectory's own direction. `<factor>_share`: the first-order Sobol index of the code,
+    Var(E[factor | code]) / Var(factor), for the priors of the codes, U(-1, 1), and of the noise,
+    among trajectories of the same one of `strata`; 1 if the code alone decides the factor, 0 if it
+    does not at all; for an angle, of its sine and cosine together. `<factor>_change`: mean change
+    from code -1 to 1 by the least-squares line, in the factor's unit and the assigned direction. A
+    factor that is left without a code scores 0. Angles are followed through a full turn, where
+    neighbouring positions are less than half a turn apart.
     """
     half = measured.shape[1] // 2
     followed = measured.copy()
@@ -122,21 +123,27 @@ def factor_effects(
     columns = [names.index(name) for name in paired]
     roles = assign_roles(followed[:, :half, :, columns], values, paired)
     scored, inside = followed[:, half:], trained_range(values)
-    ranges = {"spearman": inside, "spearman_extrapolated": ~inside}
-    scores = {f"{name}_{key}": 0.0 for name in paired for key in ranges}
-    others = ("spearman_unsigned", "share", "change")
-    scores |= {f"{name}_{key}": 0.0 for name in paired for key in others}
+    sides = [~inside & (values < 0), ~inside & (values > 0)]
+    weights = prior_weights(values[inside])
+    keys = ("spearman", "spearman_extrapolated", "spearman_unsigned", "share", "change")
+    scores = {f"{name}_{key}": 0.0 for name in paired for key in keys}
     for name, (code, sign) in roles.items():
-        rows = scored[code, :, :, names.index(name)]
-        for key, positions in ranges.items():
-            correlations = rank_correlations(rows[:, positions], values[positions])
-            scores[f"{name}_{key}"] = sign * float(correlations.mean())
-        rows = rows[:, inside]
-        unsigned = np.abs(rank_correlations(rows, values[inside])).mean()
-        scores[f"{name}_spearman_unsigned"] = float(unsigned)
+        column = names.index(name)
+        beyond, rows = scored[code, :, :, column], scored[code][:, inside, column]
+        correlations = rank_correlations(rows, values[inside])
         slope = np.polyfit(values[inside], rows.mean(axis=0), 1)[0]
-        scores[f"{name}_share"] = _share(rows, strata[code], factors[names.index(name)])
-        scores[f"{name}_change"] = float(sign * 2 * slope)
+        scores |= {
+            f"{name}_spearman": sign * float(correlations.mean()),
+            f"{name}_spearman_extrapolated": min(
+                sign * float(rank_correlations(beyond[:, side], values[side]).mean())
+                for side in sides
+            ),
+            f"{name}_spearman_unsigned": float(np.abs(correlations).mean()),
+            f"{name}_share": variance_share(
+                _coordinates(rows, factors[column]), strata[code], weights
+            ),
+            f"{name}_change": float(sign * 2 * slope),
+        }
     return Effects(scores, roles, leakage_matrix(scored, values))
 
 
@@ -207,44 +214,53 @@ def leakage_matrix(
     return matrix
 
 
-def variance_share(
-    measured: Float[np.ndarray, "trajectory position"],
-    categories: Int[np.ndarray, " trajectory"],
-) -> float:
-    """Share of the variance within a category that the position along the trajectory explains.
+def prior_weights(values: Float[np.ndarray, " position"]) -> Float[np.ndarray, " position"]:
+    """Weights with which a mean over the values is one over U(-1, 1), by Simpson's rule.
 
-    Among n trajectories of one category their average follows the position with a variance that
-    exceeds the share's by noise; that part, the remaining variance over n, is taken off, so that a
-    code without effect scores 0 on average. Categories are weighted by their trajectories; those
-    with a single one are left out. 0 where nothing varies.
+    The values rise from -1 to 1; equal weights would count the two ends twice over.
+    """
+    return simpson(np.eye(len(values)), x=values) / 2
+
+
+def variance_share(
+    measured: Float[np.ndarray, "trajectory position part"],
+    strata: Int[np.ndarray, " trajectory"],
+    weights: Float[np.ndarray, " position"],
+) -> float:
+    """Share of the variance within a stratum that the position along the trajectory explains.
+
+    Positions count by their weights, whose sum is 1; variances are summed over the parts of a
+    measure. Among n trajectories of one stratum their average follows the position with a variance
+    that exceeds the share's by noise; that part, how far single trajectories depart from their
+    average's course, over n, is taken off, so that a code without effect scores 0 on average.
+    Strata are weighted by their trajectories; those with a single one are left out. 0 where nothing
+    varies.
     """
     explained = total = 0.0
-    for category in np.unique(categories):
-        rows = measured[categories == category]
-        num_rows, num_positions = rows.shape
-        if num_rows < 2:
+    for stratum in np.unique(strata):
+        rows = measured[strata == stratum]
+        if len(rows) < 2:
             continue
-        between = rows.mean(axis=0).var()
-        within = rows.var(axis=0, ddof=1).mean()
-        # A trajectory's own level shifts all positions alike and adds nothing to the noise.
-        interaction = rows - rows.mean(axis=1, keepdims=True) - rows.mean(axis=0) + rows.mean()
-        noise = (interaction**2).sum() / ((num_rows - 1) * (num_positions - 1))
-        noise = noise / num_rows * (num_positions - 1) / num_positions
-        explained += num_rows * (between - noise)
-        total += num_rows * (between + within)
+        rows = rows - rows[0, 0]  # so that nothing is left of what does not vary, not even rounding
+        average = rows.mean(axis=0)
+        departures = _variance_along(rows - average, weights) / (len(rows) - 1)
+        between = _variance_along(average[None], weights)
+        within = weights @ rows.var(axis=0, ddof=1).sum(axis=-1)
+        explained += len(rows) * (between - departures / len(rows))
+        total += len(rows) * (between + within)
     return float(explained / total) if total > 0 else 0.0
 
 
-def _share(
-    rows: Float[np.ndarray, "trajectory position"],
-    strata: Int[np.ndarray, " trajectory"],
-    factor: Factor,
+def _variance_along(
+    curves: Float[np.ndarray, "curve position part"], weights: Float[np.ndarray, " position"]
 ) -> float:
-    """The share of variance; of an angle, of sine and cosine, weighted by their variances."""
-    if not factor.circular:
-        return variance_share(rows, strata)
-    [columns] = targets(rows.reshape(-1, 1), [factor])
-    grids = [column.reshape(rows.shape) for column in columns.T]
-    variances = np.array([grid.var() for grid in grids])
-    shares = np.array([variance_share(grid, strata) for grid in grids])
-    return float(shares @ variances / variances.sum()) if variances.sum() > 0 else 0.0
+    """The variance over positions, counted by their weights; summed over the curves and parts."""
+    mean = np.einsum("cpk,p->ck", curves, weights)[:, None]
+    return float(np.einsum("cpk,p->", (curves - mean) ** 2, weights))
+
+
+def _coordinates(
+    rows: Float[np.ndarray, "trajectory position"], factor: Factor
+) -> Float[np.ndarray, "trajectory position part"]:
+    """What has a variance: the factor itself, or an angle's sine and cosine."""
+    return np.stack([np.sin(rows), np.cos(rows)] if factor.circular else [rows], axis=-1)

@@ -22,13 +22,13 @@ Read = Callable[[Float[Tensor, "*grid channel height width"]], Float[Tensor, "*g
 class Reader(NamedTuple):
     """How factors are read, which of them codes are paired with, and among which images.
 
-    `within_category`: what a code explains is told among images of one category of c1.
+    `within_class`: what a code explains is told among images in which the judge sees one class.
     """
 
     read: Read
     factors: tuple[Factor, ...]
     paired: tuple[str, ...]
-    within_category: bool = False
+    within_class: bool = False
 
 
 def reader_for(data_set: DataSet, judge: Judge) -> Reader:
@@ -63,5 +63,5 @@ STROKES = Reader(
     read_shapes,
     tuple(Factor(shape, -math.inf, math.inf) for shape in SHAPES),
     tuple(ROLE_NAMES),
-    within_category=True,
+    within_class=True,
 )

@@ -75,9 +75,9 @@ def _sorts(named: str, attribute: str) -> Claim:
 
 
 ROTATION = _effects(
-    "C5", f"rotation, {ALIKE}", "Fig. 2c", "slant", "mnist", of="slant within a category"
+    "C5", f"rotation, {ALIKE}", "Fig. 2c", "slant", "mnist", of="slant within a digit"
 )
-WIDTH = _effects("C5", f"width, {ALIKE}", "Fig. 2d", "width", "mnist", of="width within a category")
+WIDTH = _effects("C5", f"width, {ALIKE}", "Fig. 2d", "width", "mnist", of="width within a digit")
 
 CLAIMS = (
     Claim(

@@ -24,7 +24,7 @@ def test_what_is_read_follows_from_what_is_known_of_the_images(dataset, factors,
     assert [factor.name for factor in reader.factors] == factors
     assert list(reader.paired) == paired
     # Only a digit's shape is told apart from the digit.
-    assert reader.within_category == data_set.shows_strokes
+    assert reader.within_class == data_set.shows_strokes
     images = torch.rand(2, 3, *data_set.image_shape)
     assert reader.read(images).shape == (2, 3, len(factors))
 

@@ -4,13 +4,10 @@ Each ends in one line and status 1, leaves earlier results alone and nothing hal
 again once it can.
 """
 
-import ctypes
 import importlib
-import os
 import resource
 import sys
 import threading
-import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,8 +19,6 @@ import stages
 from infogan.base.errors import InfoGANError
 from infogan.report.figures import STYLE
 from tests.stages.test_stages import DPI, TINY, contents, run_stage, write_params
-
-M_MMAP_THRESHOLD = -3  # of glibc's malloc.h
 
 EARLIER = b"an earlier result"
 CHANGES = {**TINY, "objectives": ["infogan"]}
@@ -150,46 +145,13 @@ def test_a_place_below_a_file_is_one_line(fail, tmp_path):
     assert (tmp_path / "file").read_bytes() == EARLIER
 
 
-@pytest.mark.parametrize(
-    ("stage", "changes"),
-    [
-        ("judge", {"judge.batch_size": 1400}),
-        ("train", {"training.batch_size": 1400, "networks.width": 1.0}),
-    ],
-)
-def test_too_little_memory_is_one_line_and_leaves_nothing(
-    whole, tmp_path, make_params, stage, changes
-):
-    params = write_params(tmp_path, make_params, CHANGES | changes)
-    out = tmp_path / "infogan-3"
-    child = os.fork()
-    if child == 0:
-        status = 99
-        try:
-            os.chdir(whole)
-            os.environ["DVC_ROOT"] = str(tmp_path)
-            sys.stderr = open(tmp_path / "stderr", "w", encoding="utf-8", buffering=1)  # noqa: SIM115
-            # What earlier tests have freed is no room for arrays of a MiB and more.
-            ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, 2**20)
-            pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[0])
-            limit = pages * os.sysconf("SC_PAGE_SIZE") + 20 * 2**20
-            resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
-            module = importlib.import_module(f"stages.{stage}")
-            inputs = STAGES[stage][1].split()
-            sys.argv = [stage, *inputs, "--params", str(params), "--out", str(out)]
-            stages.run_stage(module.main, module.parser())
-        except SystemExit as ended:
-            status = int(str(ended.code))
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(status)
-    _, status = os.waitpid(child, 0)
-    line = (tmp_path / "stderr").read_text()
-    assert os.waitstatus_to_exitcode(status) == 1, line
-    assert line.startswith(f"error: {out}: not enough memory (")
-    assert line.count("\n") == 1
-    assert not (out / "weights.safetensors").exists()
+@pytest.mark.parametrize("stage", ["judge", "train"])
+def test_too_little_memory_is_one_line_and_leaves_nothing(fail, tmp_path, monkeypatch, stage):
+    # The order of an epoch's images: 4 EiB, which no machine has.
+    monkeypatch.setattr(torch, "randperm", lambda *_, **__: torch.empty(2**60))
+    line = fail(stage, tmp_path / "infogan-3")
+    assert "not enough memory (" in line
+    assert not (tmp_path / "infogan-3" / "weights.safetensors").exists()
 
 
 def no_thread(thread: threading.Thread) -> None:
