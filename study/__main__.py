@@ -46,9 +46,7 @@ def run(
     refuse_changes()
     for one in missing:
         refuse_taken_name(one, Path("."))
-    # Each worker does its work in another folder.
-    is_folder = address and "://" not in address
-    store = Store(str(Path(address).expanduser().resolve()) if is_folder else address)
+    store = Store(address)
     store.check()
     with connected(on, jobs) as client, Progress(LOGS, len(missing)) as progress:
         progress.say(f"{LOGS}/NAME.log shows each; Ctrl-C ends them, to go on later")

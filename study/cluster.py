@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -74,18 +74,20 @@ def connected(on: str, jobs: int) -> Iterator[Client]:
         yield client
 
 
-@dataclass(frozen=True)
 class Store:
-    """Where objects go besides the driver's own cache; nowhere, if it has no address."""
+    """Where objects go besides the driver's own cache: a folder, a DVC remote, or "" for nowhere.
 
-    address: str
+    `resume` is the folder of unfinished trainings; "" where the store is none that can be opened.
+    """
 
-    @property
-    def resume(self) -> str:
-        """The folder of unfinished trainings; "" where the store is none that can be opened."""
-        if not self.address:
-            return str(Path(".resume").resolve())
-        return "" if "://" in self.address else str(Path(self.address, ".resume"))
+    def __init__(self, address: str) -> None:
+        if "://" in address:
+            self.address, self.resume = address, ""
+            return
+        # Each worker does its work in another folder.
+        folder = Path(address).expanduser().resolve()
+        self.address = str(folder) if address else ""
+        self.resume = str(folder / ".resume")
 
     def repository(self) -> Repo:
         """The driver's repository, with the store as its remote."""

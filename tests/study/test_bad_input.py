@@ -13,7 +13,6 @@ from dvc.repo import Repo
 
 from infogan.base.errors import InfoGANError
 from infogan.params import load_params
-from study.__main__ import run
 from study.cluster import BOOTSTRAP, NO_COMMAND, Store, Study, connected, refuse_changes
 from study.experiments import Experiment, flat_parameters
 from study.git import git
@@ -89,20 +88,20 @@ def test_a_bundle_that_does_not_fit_fails_its_training_alone(repository, capsys)
     assert said.endswith("study: ours-0 failed; 0 of 1 left\n")
 
 
-def test_a_store_in_a_folder_is_the_same_for_workers_in_others(repository, monkeypatch):
-    class Seen(Exception):
-        """The address that the study was to use."""
-
-    def store(address):
-        raise Seen(address)
-
-    monkeypatch.setattr("study.__main__.collect", lambda *given: False)
-    monkeypatch.setattr("study.__main__.Store", store)
+@pytest.mark.parametrize(
+    ("given", "address", "resume"),
+    [
+        ("b/../c", "/a/c", "/a/c/.resume"),
+        ("~/c", "/home/a/c", "/home/a/c/.resume"),
+        ("s3://b", "s3://b", ""),
+        ("", "", "/a/.resume"),
+    ],
+)
+def test_a_store_in_a_folder_is_the_same_for_workers_in_others(monkeypatch, given, address, resume):
     monkeypatch.setenv("HOME", "/home/a")
-    monkeypatch.chdir(repository)
-    for given, meant in (("b/../c", f"{repository}/c"), ("~/c", "/home/a/c"), ("s3://b", "s3://b")):
-        with pytest.raises(Seen, match=f"^{meant}$"):
-            run([Experiment("ours", 0, {}, {})], 1, "", given)
+    monkeypatch.setattr("os.getcwd", lambda: "/a")
+    store = Store(given)
+    assert (store.address, store.resume) == (address, resume)
 
 
 def test_a_path_with_marks_of_the_configuration_stays_one(repository):
