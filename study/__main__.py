@@ -17,7 +17,7 @@ from study.cluster import Store, Study, connected, refuse_changes
 from study.experiments import Experiment, Recipe, experiments, load_recipes
 from study.git import head, refuse_shallow_clone
 from study.progress import Progress
-from study.records import collect, load_records, refuse_taken_name, same_parameters, trained
+from study.records import collect, load_records, on_record, refuse_taken_name, same_parameters
 
 RECIPES = Path("study/experiments.yaml")
 RECORDS = Path("reports/study")
@@ -38,7 +38,7 @@ def run(
     def is_done(one: Experiment) -> bool:
         return collect(one, Path("."), RECORDS, commit)
 
-    known = {one.name: trained(one, RECORDS) for one in chosen} if anew else {}
+    known = {one.name: on_record(one, RECORDS).get("lock", {}) for one in chosen} if anew else {}
     missing = [one for one in chosen if not is_done(one)]
     print(f"study: {len(missing)} experiments to run, {len(chosen) - len(missing)} on record")
     if not missing:

@@ -66,7 +66,7 @@ def collect(experiment: Experiment, repository: Path, folder: Path, commit: str 
     With a `commit`, only those of an experiment based on it, and in place of what is on record.
     False where none of that name has finished with the experiment's parameters.
     """
-    if not commit and is_on_record(experiment, folder):
+    if not commit and on_record(experiment, folder):
         return True
     # The newest of that name.
     newest = ("--sort=-creatordate", "--count=1", "--format=%(refname)")
@@ -154,18 +154,7 @@ def _picture(
     return np.concatenate([grid(f"c{first + code + 1}")[:ROWS_PER_FACTOR] for code in codes])
 
 
-def trained(experiment: Experiment, folder: Path) -> dict[str, Any]:
-    """What dvc.lock says of an experiment on record: its training, if nothing else still holds."""
-    lock: dict[str, Any] = _on_record(experiment, folder).get("lock", {})
-    return lock
-
-
-def is_on_record(experiment: Experiment, folder: Path) -> bool:
-    """Whether the folder holds results of this experiment, with these parameters."""
-    return bool(_on_record(experiment, folder))
-
-
-def _on_record(experiment: Experiment, folder: Path) -> dict[str, Any]:
+def on_record(experiment: Experiment, folder: Path) -> dict[str, Any]:
     """The record of this experiment, with these parameters; empty, if there is none."""
     path = folder / experiment.name / "record.json"
     try:

@@ -239,8 +239,9 @@ def test_codes_that_lean_and_widen_are_found_and_score_near_one(drawn):
     assert result.roles == {"slant": {"code": 1, "sign": -1}, "width": {"code": 0, "sign": 1}}
     for name in ("slant", "width"):
         # The codes alone decide these shapes, but for the pixels they are drawn with.
-        for key in ("spearman", "spearman_extrapolated", "spearman_unsigned", "share"):
-            assert scores[f"{name}_{key}"] == pytest.approx(1, abs=0.08)
+        for key in ("spearman", "spearman_extrapolated", "spearman_unsigned"):
+            assert scores[f"{name}_{key}"] == pytest.approx(1, abs=0.05)
+        assert scores[f"{name}_share"] == pytest.approx(1, abs=0.08)
     # By hand: 0.15 radians and 2 pixels per unit of code, over two units.
     assert scores["slant_change"] == pytest.approx(0.3, abs=0.03)
     assert scores["width_change"] == pytest.approx(4, abs=0.4)

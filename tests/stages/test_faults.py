@@ -145,13 +145,17 @@ def test_a_place_below_a_file_is_one_line(fail, tmp_path):
     assert (tmp_path / "file").read_bytes() == EARLIER
 
 
+def ask_for_too_much(monkeypatch) -> None:
+    """Have the order of an epoch's images take 4 EiB, which no machine has."""
+    monkeypatch.setattr(torch, "randperm", lambda *_, **__: torch.empty(2**60))
+
+
 @pytest.mark.parametrize("stage", ["judge", "train"])
 def test_too_little_memory_is_one_line_and_leaves_nothing(fail, tmp_path, monkeypatch, stage):
-    # The order of an epoch's images: 4 EiB, which no machine has.
-    monkeypatch.setattr(torch, "randperm", lambda *_, **__: torch.empty(2**60))
-    line = fail(stage, tmp_path / "infogan-3")
-    assert "not enough memory (" in line
-    assert not (tmp_path / "infogan-3" / "weights.safetensors").exists()
+    ask_for_too_much(monkeypatch)
+    out = tmp_path / "infogan-3"
+    assert fail(stage, out).startswith(f"error: {out}: not enough memory (")
+    assert not (out / "weights.safetensors").exists()
 
 
 def no_thread(thread: threading.Thread) -> None:
@@ -162,7 +166,7 @@ def test_a_failed_training_names_its_cause_where_no_thread_can_start(
     fail, whole, tmp_path, monkeypatch
 ):
     monkeypatch.setattr(threading.Thread, "start", no_thread)
-    monkeypatch.setattr(torch, "randperm", lambda *_, **__: torch.empty(2**60))
+    ask_for_too_much(monkeypatch)
     assert "not enough memory" in fail("train", tmp_path / "infogan-3")
 
 

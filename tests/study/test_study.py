@@ -16,7 +16,7 @@ from infogan.report.grids import grid_image
 from study.__main__ import write_report
 from study.experiments import Experiment, experiments, load_recipes
 from study.git import git, refuse_shallow_clone
-from study.records import Record, copy_results, is_on_record, load_records, same_parameters
+from study.records import Record, copy_results, load_records, on_record, same_parameters
 from study.report import (
     README_MARKS,
     document,
@@ -261,12 +261,12 @@ def test_every_recipe_but_the_ablations_has_a_picture_of_its_seeds(tmp_path, rec
 
 def test_a_record_counts_only_for_the_parameters_it_was_made_with(tmp_path, experiment_of):
     experiment = experiment_of("set: {lambda_information: 0.0}")
-    assert not is_on_record(experiment, tmp_path)
+    assert not on_record(experiment, tmp_path)
     (tmp_path / "it-7").mkdir()
 
     def counts(parameters):
         (tmp_path / "it-7" / "record.json").write_text(json.dumps({"parameters": parameters}))
-        return is_on_record(experiment, tmp_path)
+        return on_record(experiment, tmp_path)
 
     own = experiment.parameters
     assert counts(own)
