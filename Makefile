@@ -13,6 +13,9 @@ VERSION := import sys; print(sys.version_info[:2])
 # DVC asks who its user is, which a container may not know.
 export USER := $(or $(USER),$(shell id -un 2>/dev/null || id -u))
 
+# Containers often have Python keep no compiled files: then each stage compiles torch anew, for seconds.
+unexport PYTHONDONTWRITEBYTECODE
+
 # The environment alone.
 env: $(READY)
 

@@ -3,6 +3,7 @@ import re
 import signal
 import subprocess
 import time
+from pathlib import Path
 
 from tests.imports import ROOT
 
@@ -22,17 +23,29 @@ def test_every_dvc_command_waits_for_the_lock():
     assert "DVC := $(RUN) dvc --wait-for-lock\n" in MAKEFILE
 
 
+def project(folder: Path, **programs: str) -> None:
+    """The Makefile, and an environment of these scripts."""
+    (folder / "Makefile").write_text(MAKEFILE)
+    (folder / "requirements.lock").touch()
+    (folder / ".venv" / "bin").mkdir(parents=True)
+    for name, text in programs.items():
+        program = folder / ".venv" / "bin" / name
+        program.write_text(text)
+        program.chmod(0o755)
+    (folder / ".venv" / ".ready").touch()
+
+
+def test_python_keeps_compiled_files_even_where_it_is_told_not_to(tmp_path, monkeypatch):
+    project(tmp_path, python="#!/bin/sh\nenv\n")
+    monkeypatch.setenv("PYTHONDONTWRITEBYTECODE", "1")
+    given = subprocess.run(["make", "compare"], cwd=tmp_path, capture_output=True, check=True)
+    assert b"PATH=" in given.stdout
+    assert b"PYTHONDONTWRITEBYTECODE" not in given.stdout
+
+
 def test_an_interrupted_make_ends_when_what_it_runs_has_ended(tmp_path):
-    (tmp_path / "Makefile").write_text(MAKEFILE)
-    (tmp_path / "requirements.lock").touch()
-    program = tmp_path / ".venv" / "bin" / "dvc"
-    program.parent.mkdir(parents=True)
-    program.write_text(DVC)
-    program.chmod(0o755)
-    checks = program.with_name("python")  # params.yaml, before DVC runs
-    checks.write_text("#!/bin/sh\n")
-    checks.chmod(0o755)
-    (tmp_path / ".venv" / ".ready").touch()
+    # Python checks params.yaml before DVC runs.
+    project(tmp_path, python="#!/bin/sh\n", dvc=DVC)
     make = subprocess.Popen(
         ["make", "repro"],
         cwd=tmp_path,
