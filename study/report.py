@@ -21,8 +21,10 @@ from study.records import Record
 HEADLINE = (
     *("accuracy_matched", "nmi", "ari", "accuracy_generated", "bound_cat_training_nats"),
     *("bound_cat_nats", "bound_cat_refit_nats", "bound_cont_refit_nats"),
-    *("slant_spearman", "slant_spearman_extrapolated", "slant_share", "slant_change"),
-    *("width_spearman", "width_spearman_extrapolated", "width_share", "width_change"),
+    *("slant_spearman", "slant_spearman_extrapolated"),
+    *("slant_share", "slant_share_together", "slant_change"),
+    *("width_spearman", "width_spearman_extrapolated"),
+    *("width_share", "width_share_together", "width_change"),
     *("digit_kept", "digit_kept_extrapolated", "beyond_affine", "frechet_classifier"),
     *("bound_cat_settling_step", "generator_loss_settling_step", "settling_ratio"),
 )
@@ -33,8 +35,10 @@ README_ROWS = (
     ("changing c1 changes the digit", "by eye", "accuracy_generated"),
     ("a continuous code turns the digit", "by eye", "slant_spearman"),
     ("... by this share of the slant within a digit", "by eye", "slant_share"),
+    ("... and both continuous codes together by this share", "-", "slant_share_together"),
     ("a continuous code widens the digit", "by eye", "width_spearman"),
     ("... by this share of the width within a digit", "by eye", "width_share"),
+    ("... and both continuous codes together by this share", "-", "width_share_together"),
     ("Frechet distance to real images", "-", "frechet_classifier"),
 )
 README_MARKS = ("<!-- Made by `python -m study report`: -->", "<!-- until here. -->")
@@ -94,14 +98,7 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         "## All quantities",
         tables.metrics_table(measured, HEADLINE),
     ]
-    if shapes := _shapes([r for name in measured for r in records if r.recipe == name]):
-        parts += [
-            "## What the continuous codes do",
-            "How steadily a code moves each shape of the digit: its rank correlation with it along "
-            "traversals, without the sign. One code of each run is taken for rotation, the other "
-            "for width, so that both together correlate most.",
-            shapes,
-        ]
+    parts += _continuous([r for name in measured for r in records if r.recipe == name], measured)
     if curves := of("curves"):
         parts += [
             "## Fig. 1: c ~ Cat(10) alone",
@@ -232,22 +229,35 @@ def _means(
     return Table((first, "Seeds", *(f"`{key}`" for key in metrics)), rows)
 
 
-def _shapes(records: list[Record]) -> Table | None:
-    """A row for each recipe and role of a continuous code, a column for each shape of a digit."""
+def _continuous(records: list[Record], measured: Measured) -> list[Block]:
+    """What each code, and all together, do to the shapes of digits; a column for each shape."""
     moved: dict[tuple[str, str], dict[int, Metrics]] = {}
     for record in records:
-        measured = record.contents["measurements"]
-        for role, of in measured["roles"].items():
-            correlations = map(abs, measured["leakage"]["codes"][of["code"]])
-            shapes = dict(zip(measured["leakage"]["shapes"], correlations, strict=True))
+        own = record.contents["measurements"]
+        for role, of in own["roles"].items():
+            correlations = map(abs, own["leakage"]["codes"][of["code"]])
+            shapes = dict(zip(own["leakage"]["shapes"], correlations, strict=True))
             moved.setdefault((record.recipe, role), {})[record.seed] = shapes
     if not moved:
-        return None
-    rows = [
+        return []
+    steadily = [
         (f"`{recipe}`", ROLE_NAMES[role], *(tables.spread(runs, shape) for shape in shapes))
         for (recipe, role), runs in moved.items()
     ]
-    return Table(("Recipe", "Code for", *shapes), rows)
+    by_much = [
+        (f"`{name}`", *(tables.spread(runs, f"{shape}_share_together") for shape in shapes))
+        for name, runs in measured.items()
+    ]
+    return [
+        "## What the continuous codes do",
+        "How steadily a code moves each shape of the digit: its rank correlation with it along "
+        "traversals, without the sign. One code of each run is taken for rotation, the other for "
+        "width, so that both together correlate most.",
+        Table(("Recipe", "Code for", *shapes), steadily),
+        "How much both decide together, whichever does it: of the variance of a shape among "
+        "images of one category and digit, the share that goes where both codes are the same.",
+        Table(("Recipe", *shapes), by_much),
+    ]
 
 
 def _other_experiments(

@@ -72,8 +72,8 @@ def measure(subject: Subject) -> Measurements:
             if reader.within_class:
                 strata[-1] = digits[:, middle]
             change = affine_residual(scored[:, low], scored[:, high]).sum()
-            others = (scored[:, low] - scored[:, low].roll(1, dims=0)).square().sum()
-            residuals.append(float(change / others) if others > 0 else 0.0)
+            any_two = (scored[:, low] - scored[:, low].roll(1, dims=0)).square().sum()
+            residuals.append(float(change / any_two) if any_two > 0 else 0.0)
     scores, roles, matrix = factor_effects(
         np.stack(measured), np.stack(strata), TRAJECTORY, reader.factors, reader.paired
     )
@@ -129,18 +129,18 @@ def factor_effects(
     scores = {f"{name}_{key}": 0.0 for name in paired for key in keys}
     for name, (code, sign) in roles.items():
         column = names.index(name)
-        beyond, rows = scored[code, :, :, column], scored[code][:, inside, column]
+        whole, rows = scored[code, :, :, column], scored[code][:, inside, column]
         correlations = rank_correlations(rows, values[inside])
         slope = np.polyfit(values[inside], rows.mean(axis=0), 1)[0]
         scores |= {
             f"{name}_spearman": sign * float(correlations.mean()),
             f"{name}_spearman_extrapolated": min(
-                sign * float(rank_correlations(beyond[:, side], values[side]).mean())
+                sign * float(rank_correlations(whole[:, side], values[side]).mean())
                 for side in sides
             ),
             f"{name}_spearman_unsigned": float(np.abs(correlations).mean()),
             f"{name}_share": variance_share(
-                _coordinates(rows, factors[column]), strata[code], weights
+                coordinates(rows, factors[column]), strata[code], weights
             ),
             f"{name}_change": float(sign * 2 * slope),
         }
@@ -244,9 +244,9 @@ def variance_share(
         rows = rows - rows[0, 0]  # so that nothing is left of what does not vary, not even rounding
         average = rows.mean(axis=0)
         departures = _variance_along(rows - average, weights) / (len(rows) - 1)
-        between = _variance_along(average[None], weights)
+        between = _variance_along(average[None], weights) - departures / len(rows)
         within = weights @ rows.var(axis=0, ddof=1).sum(axis=-1)
-        explained += len(rows) * (between - departures / len(rows))
+        explained += len(rows) * between
         total += len(rows) * (between + within)
     return float(explained / total) if total > 0 else 0.0
 
@@ -259,8 +259,9 @@ def _variance_along(
     return float(np.einsum("cpk,p->", (curves - mean) ** 2, weights))
 
 
-def _coordinates(
-    rows: Float[np.ndarray, "trajectory position"], factor: Factor
-) -> Float[np.ndarray, "trajectory position part"]:
+def coordinates(
+    measured: Float[np.ndarray, "row column"], factor: Factor
+) -> Float[np.ndarray, "row column part"]:
     """What has a variance: the factor itself, or an angle's sine and cosine."""
-    return np.stack([np.sin(rows), np.cos(rows)] if factor.circular else [rows], axis=-1)
+    parts = [np.sin(measured), np.cos(measured)] if factor.circular else [measured]
+    return np.stack(parts, axis=-1)

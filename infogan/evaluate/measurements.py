@@ -12,6 +12,7 @@ from infogan.evaluate import (
     factor_scores,
     generated,
     information,
+    joint_effects,
     sorting,
 )
 from infogan.evaluate.subject import Subject
@@ -23,6 +24,7 @@ MEASUREMENTS = (
     bounds.measure,
     generated.measure,
     effects.measure,
+    joint_effects.measure,
     information.measure,
     distance.measure,
 )

@@ -30,6 +30,13 @@ PROTOCOLS = {
     "slant_change": "mean change of the slant from code -1 to 1, in radians",
     "width_share": "share of the width's variance within a digit that the width code explains",
     "width_change": "mean change of the width from code -1 to 1, in pixels",
+    "slant_share_together": "share of the slant's variance within a category and a digit that all "
+    "continuous codes explain together",
+    "width_share_together": "the same of the width",
+    "thickness_share_together": "the same of the strokes' thickness",
+    "height_share_together": "the same of the height",
+    "area_share_together": "the same of the inked area",
+    "length_share_together": "the same of the strokes' length",
     "beyond_affine": "squared change from code -1 to 1 that no affine map explains, over that "
     "between any two images",
     "digit_kept": "share of traversal images that show the digit of their row's middle, "
@@ -39,6 +46,8 @@ PROTOCOLS = {
     "{}_spearman_extrapolated": "the same for 1 < abs(c) <= 2, the lower of both sides",
     "{}_spearman_unsigned": "the same in each trajectory's own direction, abs(c) <= 1",
     "{}_share": "share of the variance of {}, read off generated images, that its code explains",
+    "{}_share_together": "share of the variance of {}, read off generated images of the same "
+    "categories, that all continuous codes explain together",
     "{}_change": "mean change of {} from code -1 to 1, in its own unit",
     "frechet_classifier": "Frechet distance to 10,000 training images on the judge's features",
     "mig": "mutual information gap of Q's continuous codes on real test images",

@@ -192,6 +192,12 @@ def test_courses_that_cancel_out_are_no_effect_on_average():
     assert np.mean(shares) == pytest.approx(0, abs=0.02)
 
 
+def test_share_is_the_same_over_few_trajectories_of_each_stratum():
+    rows, strata = rows_with(2, 1, 2), np.arange(2000) // 5
+    expected = (4 / 3) / (4 / 3 + 1 + 4)
+    assert share(rows, strata) == pytest.approx(expected, abs=0.01)
+
+
 def test_share_skips_strata_with_one_trajectory():
     rows = np.concatenate([rows_with(2, 1, 0.5)[:200], [[1e6] * 9]])
     strata = np.array([0] * 200 + [1])

@@ -152,8 +152,8 @@ def recipes(recipes_of):
 
 def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     records = [
-        make_record("default", 0, 0.98),
-        make_record("default", 1, 0.90),
+        make_record("default", 0, 0.98, slant_share_together=0.75),
+        make_record("default", 1, 0.90, slant_share_together=0.75),
         make_record("small", 0, 0.25),
         make_record("tall", 0, 0.35),
         make_record("tall", 1, 0.45),
@@ -173,6 +173,7 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
     assert [line for line in shapes.splitlines() if "`default`" in line] == [
         "| `default` | width | 0.500 ± 0.000 (n = 2) | 0.250 ± 0.000 (n = 2) |",
         "| `default` | rotation | 0.940 ± 0.057 (n = 2) | 0.000 ± 0.000 (n = 2) |",
+        "| `default` | 0.750 ± 0.000 (n = 2) | - |",
     ]
     assert "| one code | 0 | 2.125 (n = 1)" in curves
     assert "| the default | 0, 1 | 0.940 ± 0.057 (n = 2)" in beyond
