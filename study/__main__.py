@@ -7,6 +7,7 @@ a change of the measurements, `run --anew` takes all of them again, of what is t
 import argparse
 import sys
 from pathlib import Path
+from typing import Any
 
 from infogan.base.cores import usable_cores
 from infogan.base.errors import InfoGANError, end_in_one_line
@@ -28,8 +29,9 @@ LOGS = Path(".dvc/tmp/study")
 def run(
     chosen: list[Experiment], jobs: int, on: str, address: str, *, anew: bool = False
 ) -> list[str]:
-    """Train and measure what has no record yet, or all that this commit has not; what failed.
+    """Train and measure what has no record yet; returns what failed.
 
+    With `anew` measure what is on record, unless that is of this commit, and train nothing else.
     Each experiment is put on record as soon as it has finished.
     """
     refuse_shallow_clone()
@@ -38,7 +40,10 @@ def run(
     def is_done(one: Experiment) -> bool:
         return collect(one, Path("."), RECORDS, commit)
 
-    known = {one.name: on_record(one, RECORDS).get("lock", {}) for one in chosen} if anew else {}
+    known: dict[str, Any] = {}
+    if anew:
+        chosen = [one for one in chosen if on_record(one, RECORDS)]
+        known = {one.name: on_record(one, RECORDS)["lock"] for one in chosen}
     missing = [one for one in chosen if not is_done(one)]
     print(f"study: {len(missing)} experiments to run, {len(chosen) - len(missing)} on record")
     if not missing:

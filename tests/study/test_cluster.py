@@ -172,14 +172,15 @@ def test_what_is_trained_is_measured_anew_by_other_code(here):
     measure = place.folder / "infogan" / "evaluate" / "distance.py"
     measure.write_text(measure.read_text() + "\n# Measured by other code.\n")
     commit(place.run)
-    place.run("python", "-m", "study", "run", "ours", "--anew")
+    # The one without a record stays untrained.
+    place.run("python", "-m", "study", "run", "--anew")
     assert "Running stage 'evaluate@" in place.log("ours-0")
     assert "Running stage 'train@" not in place.log("ours-0")
     after = json.loads((place.folder / RECORD).read_text())
     assert after["measurements"] == before["measurements"]
     assert after["lock"]["evaluate@infogan-0"] != before["lock"]["evaluate@infogan-0"]
     assert place.weights() == here.weights()
-    said = place.run("python", "-m", "study", "run", "ours", "--anew")
+    said = place.run("python", "-m", "study", "run", "--anew")
     assert "0 experiments to run, 1 on record" in said
 
 
