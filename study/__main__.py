@@ -42,8 +42,8 @@ def run(
 
     known: dict[str, Any] = {}
     if anew:
-        chosen = [one for one in chosen if on_record(one, RECORDS)]
-        known = {one.name: on_record(one, RECORDS)["lock"] for one in chosen}
+        known = {one.name: old["lock"] for one in chosen if (old := on_record(one, RECORDS))}
+        chosen = [one for one in chosen if one.name in known]
     missing = [one for one in chosen if not is_done(one)]
     print(f"study: {len(missing)} experiments to run, {len(chosen) - len(missing)} on record")
     if not missing:
