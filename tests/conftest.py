@@ -21,6 +21,7 @@ REPOSITORY = Path(__file__).parents[1]
 LONGEST = (
     "test_cluster",
     "test_pipeline",
+    "test_two_machines",
     "test_concurrency",
     "test_static",
     "test_experiments",

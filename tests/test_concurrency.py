@@ -79,7 +79,7 @@ def test_after_a_kill_of_dvc_alone_the_same_command_leaves_what_one_training_lea
 ):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
     command = ("dvc", "repro", "--force", "-s", "train@infogan-0")
-    changed = {"num_steps": 300}
+    changed = {"num_steps": 150}
     values = yaml.safe_load((folder / "params.yaml").read_text()) | changed
     (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
     log = folder / "runs" / "train" / "infogan-0" / "plots" / "metrics" / "generator_loss.tsv"

@@ -1,19 +1,13 @@
-"""The study on this machine and on two workers that share nothing but a folder, on small digits.
+"""The study on this machine, on small digits.
 
 The tests build on each other in the order in which they stand.
 """
 
-import hashlib
 import json
 import os
 import shutil
 import signal
-import subprocess
-import sys
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -21,100 +15,18 @@ from types import SimpleNamespace
 
 import dask
 import pytest
-import yaml
 
 from study.cluster import Store, Study, connected
 from study.experiments import Recipe, experiments
 from study.node import Job, set_up
 from study.progress import Progress
-from tests.imports import ROOT
-from tests.stages.test_stages import TINY, run_stage
-from tests.test_pipeline import commit, copy_repository, environment, make_run
-
-NUM_STEPS = 600
-RECIPES = """
-ours: {about: a small one, seeds: [0]}
-bad: {about: too few images, set: {training.batch_size: 5000}, seeds: [0]}
-"""
-SMALL = {
-    "objectives": ["infogan"],
-    "seeds": [0],
-    "num_steps": NUM_STEPS,
-    "training.held_out_images": 0,
-}
-RECORD = "reports/study/ours-0/record.json"
-WEIGHTS = "runs/train/infogan-0/weights.safetensors"
-
-
-class Place:
-    """A repository, and what runs in it."""
-
-    def __init__(self, folder: Path, scratch: Path) -> None:
-        self.folder, self.scratch = folder, scratch
-        self.run = make_run(folder, scratch)
-        self.environment = environment(scratch) | {"TMPDIR": str(scratch)}
-
-    def start(self, *command: str, **more: str) -> subprocess.Popen[str]:
-        return subprocess.Popen(
-            [sys.executable, "-m", *command],
-            cwd=self.folder,
-            env=self.environment | more,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            start_new_session=True,
-            # Tests that run in the background of a script have inherited that Ctrl-C is ignored.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-        )
-
-    def log(self, name: str) -> str:
-        path = self.folder / ".dvc" / "tmp" / "study" / f"{name}.log"
-        return path.read_text() if path.exists() else ""
-
-    def weights(self) -> str:
-        """The digest of the weights on record."""
-        record = json.loads((self.folder / RECORD).read_text())
-        outs = record["lock"]["train@infogan-0"]["outs"]
-        return next(out["md5"] for out in outs if out["path"] == WEIGHTS)
-
-    def is_training(self) -> bool:
-        """Whether a training has logged some steps."""
-        log = "runs/train/infogan-0/plots/metrics/generator_loss.tsv"
-        return any(
-            path.read_text().count("\n") > 5 for path in self.scratch.glob(f"*/project/{log}")
-        )
-
-    def clones(self) -> list[Path]:
-        return list(self.scratch.glob("infogan-study-*"))
-
-
-def until(is_so, process: subprocess.Popen[str] | None = None) -> None:
-    give_up = time.monotonic() + 600
-    while not is_so():
-        assert process is None or process.poll() is None, process.communicate()[0]
-        assert time.monotonic() < give_up
-        time.sleep(0.1)
+from tests.study.places import RECORD, WEIGHTS, Place, clone, make_place, until
+from tests.test_pipeline import commit
 
 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory, make_params) -> Place:
-    """A repository whose study is one small training, and one that fails.
-
-    The project is a folder of a larger Git repository.
-    """
-    folder = tmp_path_factory.mktemp("here") / "project"
-    folder.mkdir()
-    place = Place(folder, tmp_path_factory.mktemp("home"))
-    copy_repository(folder, place.run, "..")
-    place.run("git", "rm", "-rq", "--ignore-unmatch", "reports/study", "dvc.lock")
-    pipeline = yaml.safe_load((ROOT / "dvc.yaml").read_text())
-    del pipeline["stages"]["explore"]  # time
-    (place.folder / "dvc.yaml").write_text(yaml.safe_dump(pipeline, sort_keys=False))
-    (place.folder / "study" / "experiments.yaml").write_text(RECIPES)
-    values = make_params(TINY | SMALL).model_dump()
-    (place.folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
-    commit(place.run)
-    return place
+    return make_place(tmp_path_factory, make_params)
 
 
 def test_ctrl_c_ends_all_at_a_snapshot_and_leaves_nothing_else(here):
@@ -140,17 +52,6 @@ def test_the_study_goes_on_and_a_training_that_fails_stops_no_other(here):
     assert said.endswith("error: bad-0: failed; the cause stands above and in .dvc/tmp/study\n")
     assert "bad-0" not in here.run("dvc", "exp", "list", "--name-only")
     assert here.clones() == []
-
-
-def test_a_disturbed_studys_weights_are_those_of_a_training_by_hand(here, tmp_path, monkeypatch):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    params = here.folder / "params.yaml"
-    run_stage("objectives", params, "--out", tmp_path / "objectives")
-    run_stage("download", params, "--out", tmp_path / "data", "--raw", tmp_path / "raw")
-    objective = ("--objective", tmp_path / "objectives" / "infogan.json", "--seed", "0")
-    run_stage("train", params, *objective, "--data", tmp_path / "data", "--out", tmp_path / "out")
-    weights = (tmp_path / "out" / "weights.safetensors").read_bytes()
-    assert hashlib.md5(weights).hexdigest() == here.weights()
 
 
 def test_what_is_on_record_is_written_up_and_not_run_again(here):
@@ -263,80 +164,6 @@ def test_stages_keep_the_memory_that_they_free(tmp_path, monkeypatch):
     job = Job("tcp://127.0.0.1:1", "store", "", "", cache="", resume="", environment={})
     set_up(job)
     assert not [name for name in os.environ if "MALLOC" in name]
-
-
-@pytest.fixture(scope="module")
-def away(here, tmp_path_factory) -> Place:
-    """A clone of it, which has nothing in its cache."""
-    return clone(here, tmp_path_factory.mktemp("away"), tmp_path_factory.mktemp("home"))
-
-
-def clone(place: Place, folder: Path, scratch: Path) -> Place:
-    make_run(folder, scratch)("git", "clone", "-q", str(place.folder.parent), ".")
-    return Place(folder / "project", scratch)
-
-
-@contextmanager
-def ended(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
-
-
-@pytest.fixture(scope="module")
-def scheduler(away) -> Iterator[str]:
-    file = away.scratch / "scheduler.json"
-    options = ("--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-    command = ("distributed.cli.dask_scheduler", *options, "--scheduler-file", str(file))
-    with ended(away.start(*command)) as process:
-        until(file.exists, process)
-        yield json.loads(file.read_text())["address"]
-
-
-def start_worker(away: Place, scheduler: str, **more: str) -> subprocess.Popen[str]:
-    command = ("distributed.cli.dask_worker", scheduler, "--no-nanny", "--nthreads", "1")
-    return away.start(*command, "--no-dashboard", **more)
-
-
-def start_study(away: Place, scheduler: str, store: Path) -> subprocess.Popen[str]:
-    return away.start("study", "run", "ours", "--on", scheduler, "--store", str(store))
-
-
-def test_a_worker_of_another_environment_is_refused_by_name(away, scheduler, tmp_path):
-    other = tmp_path / "torch-0.1.dist-info"
-    other.mkdir()
-    (other / "METADATA").write_text("Metadata-Version: 2.1\nName: torch\nVersion: 0.1\n")
-    with ended(start_worker(away, scheduler, PYTHONPATH=str(tmp_path))):
-        said = start_study(away, scheduler, tmp_path / "store").communicate(timeout=300)[0]
-    assert "study: worker tcp://127.0.0.1:" in said
-    assert "its environment is not the one of requirements.lock: torch 0.1 where" in said
-    assert "\nerror: no worker is left: " in said
-
-
-def test_a_killed_workers_training_goes_on_at_another_and_all_of_it_arrives(
-    here, away, scheduler, tmp_path_factory
-):
-    store = tmp_path_factory.mktemp("store")
-    study = start_study(away, scheduler, store)
-    with ended(start_worker(away, scheduler)) as first:
-        until(away.is_training, study)
-        first.kill()
-    with ended(start_worker(away, scheduler)):
-        said = study.communicate(timeout=600)[0]
-    assert study.returncode == 0, said
-    assert "goes on after step" in away.log("ours-0")
-    # By the first worker and by the second; the judge by a step of its own.
-    assert away.log("ours-0").count("Running stage 'train@") == 2
-    assert "Running stage 'judge'" not in away.log("ours-0")
-    assert away.weights() == here.weights()
-    assert away.run("dvc", "exp", "list", "--name-only").split() == ["ours-0"]
-    digest = away.weights()
-    cached = away.folder / ".dvc" / "cache" / "files" / "md5" / digest[:2] / digest[2:]
-    assert hashlib.md5(cached.read_bytes()).hexdigest() == digest
-    assert list((store / ".resume").iterdir()) == []
-    assert away.clones() == []
 
 
 def test_what_was_pushed_to_a_folder_is_pulled_over_http_into_a_fresh_clone(here, tmp_path):
