@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import ExifTags, Image, ImageFile
+from PIL import Image
 
 from infogan.base.dataset import SplitName
 from infogan.base.errors import InfoGANError
@@ -149,32 +149,26 @@ def read_chairs(files: RawFiles, split: SplitName) -> Arrays:
 def read_faces(files: RawFiles, split: SplitName) -> Arrays:
     """Nine in ten of the renders that a person lists in a file, or the tenth; 32x32 grey, square.
 
-    The list has commas, semicolons or tabs, a column `file`, relative to the list's folder, and one
-    column for every factor of the data set, in radians.
+    The list has a column `file`, relative to the list's folder, and one column for every factor of
+    the data set, in radians.
     """
     path = files["faces.csv"]
-    names = ["file", *(factor.name for factor in lookup("faces").factors)]
-    with _expecting(path, f"rows under columns {', '.join(names)}"):
-        lines = _lines(path)
-        delimiter = max(",;\t", key=lines[0].count)
-        cells = csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
-        table = [[cell.strip() for cell in row] for row in cells]
-        columns, *rows = [row for row in table if any(row)]
-        places = [[name.lower() for name in columns].index(name) for name in names]
+    names = [factor.name for factor in lookup("faces").factors]
+    with _expecting(path, f"rows under columns file, {', '.join(names)}"):
+        rows = list(csv.DictReader(_lines(path)))
+        if not rows or not {"file", *names} <= rows[0].keys():
+            raise ValueError("no row, or a column is missing")
     chosen = [number for number in range(len(rows)) if _is_of(split, number)]
     images = np.empty((len(chosen), 1, FACE_SIZE, FACE_SIZE), dtype=np.uint8)
-    factors = np.empty((len(chosen), len(names) - 1), dtype=np.float32)
+    factors = np.empty((len(chosen), len(names)), dtype=np.float32)
     for i, number in enumerate(chosen):
         row = rows[number]
-        with _expecting(
-            path, f"a square picture and a number for every factor in row {number + 1}"
-        ):
-            if len(row) != len(columns):
-                raise ValueError(f"{len(row)} values for {len(columns)} columns")
-            file, *values = (row[place] for place in places)
-            contents = (path.parent / file.replace("\\", "/")).read_bytes()
-            images[i, 0] = _square(file, contents, "L", None, FACE_SIZE, FACE_BACKGROUND)
-            factors[i] = [float(value) for value in values]
+        with _expecting(path, f"a square picture and a number for each factor in row {number + 1}"):
+            if None in row:
+                raise ValueError("more values than columns")
+            contents = (path.parent / row["file"]).read_bytes()
+            images[i, 0] = _square(row["file"], contents, "L", None, FACE_SIZE, FACE_BACKGROUND)
+            factors[i] = [float(row[name]) for name in names]
     return images, factors
 
 
@@ -188,39 +182,27 @@ def _square(
 ) -> UInt8[np.ndarray, "..."]:
     """A picture's central square of `crop` pixels, or the whole, brought to `size` pixels.
 
-    ValueError names what is no such picture.
+    Where it is transparent, it lies on an even grey. ValueError names what is no such picture.
     """
     try:
         with Image.open(io.BytesIO(contents), formats=("PNG", "JPEG")) as picture:
-            opaque = _opaque(picture, mode, background)
-            width, height = opaque.size
-            if crop is None and width != height:
-                raise ValueError(f"{width} x {height} pixels")
-            if crop is None and picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
-                raise ValueError("turned by its EXIF data; save it upright")
+            width, height = picture.size
             side = crop or width
-            if side > min(width, height):
-                raise ValueError(f"{width} x {height} pixels, expected at least {side} x {side}")
+            if side > min(width, height) or (crop is None and width != height):
+                wanted = f"at least {crop} x {crop}" if crop else "a square"
+                raise ValueError(f"{width} x {height} pixels, expected {wanted}")
+            if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+                raise ValueError(f"mode {picture.mode}; save it as grey or RGB of 8 bits")
+            if picture.has_transparency_data:
+                even = Image.new("RGBA", picture.size, (background, background, background, 255))
+                opaque = Image.alpha_composite(even, picture.convert("RGBA")).convert(mode)
+            else:
+                opaque = picture.convert(mode)
             left, top = (width - side) // 2, (height - side) // 2
             box = (left, top, left + side, top + side)
             return np.array(opaque.resize((size, size), Image.Resampling.BOX, box=box))
     except Exception as error:
         raise ValueError(f"{name}: {error}") from error
-
-
-def _opaque(picture: ImageFile.ImageFile, mode: str, background: int) -> Image.Image:
-    """A picture in `mode`, on an even grey where it is transparent; ValueError if it cannot be."""
-    # Pillow compares a transparent grey or colour of other than 8 bits with what it made of it.
-    keyed = "transparency" in picture.info and picture.mode != "P"
-    if keyed or picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
-        raise ValueError(
-            f"Pillow's mode {picture.mode}{' with a transparent colour' if keyed else ''}; save it "
-            "as grey or RGB of 8 bits, with an alpha channel if it is transparent"
-        )
-    if picture.has_transparency_data:
-        even = Image.new("RGBA", picture.size, (background, background, background, 255))
-        return Image.alpha_composite(even, picture.convert("RGBA")).convert(mode)
-    return picture.convert(mode)
 
 
 def _lines(path: Path) -> list[str]:

@@ -2,9 +2,7 @@ import gzip
 import io
 import math
 import pickle  # noqa: TID251  (a file that is no picture)
-import struct
 import zipfile
-import zlib
 
 import numpy as np
 import pytest
@@ -268,7 +266,7 @@ def faces_folder(folder, table):
 
 
 def test_faces_are_those_of_the_table_with_its_factors_and_every_tenth_is_for_testing(tmp_path):
-    rows = ["light,azimuth,file,elevation,note"]
+    rows = ["\ufefflight,azimuth,file,elevation,note"]
     rows += [f"{i},{i / 10},renders/{'ab'[i % 2]}.png,-1,x" for i in range(10)]
     fields = faces_folder(tmp_path, "\n".join(rows))
     (train, factors), (test, last) = (read_faces(tmp_path, split) for split in ("train", "test"))
@@ -280,46 +278,20 @@ def test_faces_are_those_of_the_table_with_its_factors_and_every_tenth_is_for_te
     np.testing.assert_array_equal(test[0, 0], 255 - expected)
 
 
-TABLE = b"file,azimuth,elevation,light\nrenders/a.png,-0.5,0,1\nrenders/b.png,0.25,2,0\n"
-
-
-@pytest.mark.parametrize(
-    "contents",
-    [
-        b"\xef\xbb\xbf" + TABLE,
-        b"\nFile, Azimuth ,light,ELEVATION\r\nrenders/a.png , -0.5, 1,0\r\n\r\n"
-        b" renders/b.png,0.25 ,0,2\r\n",
-        b'"file", "azimuth", "light","elevation"\r"renders/a.png", "-0.5", "1", 0\r'
-        b'"renders/b.png", "0.25", "0", "2"',
-        TABLE.replace(b",", b";").replace(b"\n", b"\r\r\n") + b";;;\r\r\n",
-        TABLE.replace(b",", b"\t").replace(b"/", b"\\"),
-        gzip.compress(TABLE),
-    ],
-    ids=["mark", "blanks", "CR", "semicolons", "tabs", "gzip"],
-)
-def test_the_table_is_read_however_a_spreadsheet_writes_it(tmp_path, contents):
-    fields = faces_folder(tmp_path, "")
-    (tmp_path / "faces.csv").write_bytes(contents)
-    images, factors = read_faces(tmp_path)
-    assert factors.tolist() == [[-0.5, 0, 1], [0.25, 2, 0]]
-    expected = fields.repeat(4, axis=0).repeat(4, axis=1)
-    np.testing.assert_array_equal(images[:, 0], [expected, 255 - expected])
-
-
 HEADER = "file,azimuth,elevation,light\n"
 
 
 @pytest.mark.parametrize(
     ("table", "reason"),
     [
-        ("azimuth,elevation,light\n1,0,0\n", "expected rows .* file, azimuth.*'file' is not in"),
-        ("file,azimuth\nrenders/a.png,1\n", "'elevation' is not in"),
-        (f"{HEADER}renders/c.png,1,0,0\n", "row 1"),
-        (f"{HEADER}wide.png,1,0,0\n", "row 1 .*96 x 40 pixels"),
-        (f"{HEADER}renders/a.png,0,0,0\nrenders/a.png,left,0,0\n", "row 2"),
+        ("azimuth,elevation,light\n1,0,0\n", "expected rows .* file, azimuth.*column is missing"),
+        ("file,azimuth\nrenders/a.png,1\n", "column is missing"),
         ("", "expected rows under columns file"),
-        (f"{HEADER}renders/a.png,0,5,1,2\n", "row 1 .*5 values for 4 columns"),
-        (f"{HEADER}{'x' * 200_000},1\n", "expected rows .*field larger"),
+        (f"{HEADER}renders/c.png,1,0,0\n", "row 1 .*No such file"),
+        (f"{HEADER}wide.png,1,0,0\n", "row 1 .*96 x 40 pixels, expected a square"),
+        (f"{HEADER}renders/a.png,0,0,0\nrenders/a.png,left,0,0\n", "row 2 .*left"),
+        (f"{HEADER}renders/a.png,0,0\n", "row 1 "),
+        (f"{HEADER}renders/a.png,0,5,1,2\n", "row 1 .*more values than columns"),
         (f"{HEADER}br\xfccke.png,1\n".encode("cp1252"), "expected rows .*utf-8"),
     ],
 )
@@ -344,31 +316,6 @@ def saved(mode, colour, kind="PNG", **options):
     return contents.getvalue()
 
 
-def no_bytes(value):
-    """What stands in a test's name."""
-    return "" if isinstance(value, bytes) else str(value)
-
-
-def png(depth, kind, row, *chunks, side=32):
-    """A PNG file of 32 equal rows, written from the format's description."""
-    header = struct.pack(">IIBBBBB", side, side, depth, kind, 0, 0, 0)
-    body = (
-        (b"IHDR", header),
-        *chunks,
-        (b"IDAT", zlib.compress((b"\0" + row) * 32)),
-        (b"IEND", b""),
-    )
-    parts = (
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-        for name, data in body
-    )
-    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def words(*values):
-    return struct.pack(f">{len(values)}H", *values)
-
-
 @pytest.mark.parametrize(
     ("contents", "grey"),
     [
@@ -379,10 +326,9 @@ def words(*values):
         (saved("LA", (200, 128)), 100),
         (saved("RGBA", (200, 100, 50, 128)), 62),
         (saved("P", 1, transparency=b"\xff\x80"), 62),
-        (png(16, 2, words(200 << 8, 100 << 8, 50 << 8) * 32), 124),
-        (png(16, 6, words(200 << 8, 100 << 8, 50 << 8, 0) * 32), 0),
+        (saved("L", 100, transparency=100), 0),
     ],
-    ids=no_bytes,
+    ids=lambda value: "" if isinstance(value, bytes) else str(value),
 )
 def test_a_picture_of_a_plain_mode_has_its_grey_on_black(tmp_path, contents, grey):
     (tmp_path / "a.png").write_bytes(contents)
@@ -391,31 +337,15 @@ def test_a_picture_of_a_plain_mode_has_its_grey_on_black(tmp_path, contents, gre
     assert (images == grey).all(), np.unique(images)
 
 
-TURNED = Image.Exif()
-TURNED[0x0112] = 6
-
-
-def with_broken_chunk():
-    """Half of the pixels, then a chunk whose name is none."""
-    whole = zlib.compress(bytes(range(33)) * 32, level=0)
-    before, _, after = png(8, 0, b"a" * 32, (b"IDAT", whole[:300])).rpartition(b"IDAT")
-    return before + b"\1DAT" + after
-
-
 @pytest.mark.parametrize(
     ("contents", "reason"),
     [
-        (saved("CMYK", (0, 0, 0, 9), "JPEG"), "mode CMYK; save it as grey or RGB"),
-        (saved("I;16", 99), "mode I;16; save it as grey or RGB of 8 bits"),
-        (png(16, 2, words(9, 9, 9) * 32, (b"tRNS", words(9, 9, 9))), "mode RGB with a transp"),
-        (saved("L", 100, transparency=100), "with a transparent colour; .* an alpha channel"),
-        (saved("L", 100, "JPEG", exif=TURNED), "turned by its EXIF data"),
+        (saved("CMYK", (0, 0, 0, 9), "JPEG"), "mode CMYK; save it as grey or RGB of 8 bits"),
+        (saved("I;16", 99), "mode I;16; save it"),
         (b"", "cannot identify"),
-        (png(8, 0, b"a" * 32)[:-30], ""),
-        (with_broken_chunk(), "broken PNG file"),
-        (png(8, 0, b"a", side=1 << 16), "exceeds limit"),
+        (saved("L", 100)[:-30], ""),
     ],
-    ids=no_bytes,
+    ids=["CMYK", "16 bits", "empty", "truncated"],
 )
 def test_a_picture_that_could_be_mistaken_is_refused_by_name(tmp_path, contents, reason):
     (tmp_path / "a.png").write_bytes(contents)
