@@ -22,10 +22,10 @@ from tests.conftest import REPOSITORY
 from tests.stages.test_stages import contents, run_stage, write_params
 from tests.stages.test_train import Gone
 
-NUM_STEPS = 200
+NUM_STEPS = 100
 CHANGES = {
     "num_steps": NUM_STEPS,
-    "training.log_every": 10,
+    "training.log_every": 5,
     "lambda_information": 0.6,
     "lambda_consistency": 0.9,
 }
@@ -252,9 +252,9 @@ def test_a_training_stopped_at_random_and_killed_goes_on_to_the_same_bytes(
 ):
     moments = random.Random(0)
     resumed = 0
-    for earliest, number in zip((10, 40, 70), SIGNALS, strict=True):
+    for earliest, number in zip((5, 20, 35), SIGNALS, strict=True):
         shutil.rmtree(out, ignore_errors=True)
-        at = earliest + 10 * moments.randrange(3)
+        at = earliest + 5 * moments.randrange(3)
         with signalled_at(out, at, number), pytest.raises(SystemExit) as stopped:
             train_here(inputs, out)
         assert stopped.value.code == 128 + number
@@ -268,7 +268,7 @@ def test_a_training_stopped_at_random_and_killed_goes_on_to_the_same_bytes(
     goes_on = f"train infogan-3  goes on after step {resumed}, from the snapshot in {unfinished}\n"
     shutil.rmtree(out)
     with forked(root / "log", inputs, out) as training:
-        wait_for_step(out, 120, training.is_alive)
+        wait_for_step(out, 60, training.is_alive)
     assert training.exitcode == -signal.SIGKILL
     assert goes_on in (root / "log").read_text()
     assert not (out / "weights.safetensors").exists()
