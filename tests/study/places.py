@@ -1,5 +1,6 @@
 """A repository whose study is one small training on scikit-learn's digits, and one that fails."""
 
+import hashlib
 import json
 import signal
 import subprocess
@@ -10,7 +11,7 @@ from pathlib import Path
 import yaml
 
 from tests.imports import ROOT
-from tests.stages.test_stages import TINY
+from tests.stages.test_stages import TINY, run_stage
 from tests.test_pipeline import commit, copy_repository, environment, make_run
 
 RECIPES = """
@@ -89,6 +90,16 @@ def make_place(tmp_path_factory, make_params) -> Place:
 def clone(place: Place, folder: Path, scratch: Path) -> Place:
     make_run(folder, scratch)("git", "clone", "-q", str(place.folder.parent), ".")
     return Place(folder / "project", scratch)
+
+
+def weights_by_hand(place: Place, folder: Path) -> str:
+    """The digest of the weights that its training leaves in this process, undisturbed."""
+    params = place.folder / "params.yaml"
+    run_stage("objectives", params, "--out", folder / "objectives")
+    run_stage("download", params, "--out", folder / "data", "--raw", folder / "raw")
+    objective = ("--objective", folder / "objectives" / "infogan.json", "--seed", "0")
+    run_stage("train", params, *objective, "--data", folder / "data", "--out", folder / "out")
+    return hashlib.md5((folder / "out" / "weights.safetensors").read_bytes()).hexdigest()
 
 
 def until(is_so, process: subprocess.Popen[str] | None = None) -> None:

@@ -20,7 +20,7 @@ from study.cluster import Store, Study, connected
 from study.experiments import Recipe, experiments
 from study.node import Job, set_up
 from study.progress import Progress
-from tests.study.places import RECORD, WEIGHTS, Place, clone, make_place, until
+from tests.study.places import RECORD, WEIGHTS, Place, clone, make_place, until, weights_by_hand
 from tests.test_pipeline import commit
 
 
@@ -52,6 +52,11 @@ def test_the_study_goes_on_and_a_training_that_fails_stops_no_other(here):
     assert said.endswith("error: bad-0: failed; the cause stands above and in .dvc/tmp/study\n")
     assert "bad-0" not in here.run("dvc", "exp", "list", "--name-only")
     assert here.clones() == []
+
+
+def test_a_disturbed_studys_weights_are_those_of_a_training_by_hand(here, tmp_path, monkeypatch):
+    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
+    assert here.weights() == weights_by_hand(here, tmp_path)
 
 
 def test_what_is_on_record_is_written_up_and_not_run_again(here):

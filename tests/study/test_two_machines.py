@@ -9,8 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.stages.test_stages import run_stage
-from tests.study.places import Place, make_place, until
+from tests.study.places import Place, make_place, until, weights_by_hand
 
 
 @pytest.fixture(scope="module")
@@ -84,10 +83,4 @@ def test_the_disturbed_trainings_weights_are_those_of_a_training_by_hand(
     away, tmp_path, monkeypatch
 ):
     monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    params = away.folder / "params.yaml"
-    run_stage("objectives", params, "--out", tmp_path / "objectives")
-    run_stage("download", params, "--out", tmp_path / "data", "--raw", tmp_path / "raw")
-    objective = ("--objective", tmp_path / "objectives" / "infogan.json", "--seed", "0")
-    run_stage("train", params, *objective, "--data", tmp_path / "data", "--out", tmp_path / "out")
-    weights = (tmp_path / "out" / "weights.safetensors").read_bytes()
-    assert hashlib.md5(weights).hexdigest() == away.weights()
+    assert away.weights() == weights_by_hand(away, tmp_path)
