@@ -18,7 +18,7 @@ from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, UInt8
-from PIL import Image
+from PIL import ExifTags, Image
 
 from infogan.base.dataset import SplitName
 from infogan.base.errors import InfoGANError
@@ -191,8 +191,14 @@ def _square(
             if side > min(width, height) or (crop is None and width != height):
                 wanted = f"at least {crop} x {crop}" if crop else "a square"
                 raise ValueError(f"{width} x {height} pixels, expected {wanted}")
-            if picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
-                raise ValueError(f"mode {picture.mode}; save it as grey or RGB of 8 bits")
+            if crop is None and picture.getexif().get(ExifTags.Base.Orientation, 1) != 1:
+                raise ValueError("turned by its EXIF data; save it upright")
+            # Pillow compares a transparent colour of other than 8 bits with what it made of it.
+            keyed = "transparency" in picture.info and picture.mode != "P"
+            if keyed or picture.mode not in ("1", "L", "LA", "P", "RGB", "RGBA"):
+                what = f"mode {picture.mode}{' with a transparent colour' if keyed else ''}"
+                cure = "as grey or RGB of 8 bits, with an alpha channel if it is transparent"
+                raise ValueError(f"{what}; save it {cure}")
             if picture.has_transparency_data:
                 even = Image.new("RGBA", picture.size, (background, background, background, 255))
                 opaque = Image.alpha_composite(even, picture.convert("RGBA")).convert(mode)

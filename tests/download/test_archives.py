@@ -326,7 +326,6 @@ def saved(mode, colour, kind="PNG", **options):
         (saved("LA", (200, 128)), 100),
         (saved("RGBA", (200, 100, 50, 128)), 62),
         (saved("P", 1, transparency=b"\xff\x80"), 62),
-        (saved("L", 100, transparency=100), 0),
     ],
     ids=lambda value: "" if isinstance(value, bytes) else str(value),
 )
@@ -337,15 +336,21 @@ def test_a_picture_of_a_plain_mode_has_its_grey_on_black(tmp_path, contents, gre
     assert (images == grey).all(), np.unique(images)
 
 
+TURNED = Image.Exif()
+TURNED[0x0112] = 6
+
+
 @pytest.mark.parametrize(
     ("contents", "reason"),
     [
         (saved("CMYK", (0, 0, 0, 9), "JPEG"), "mode CMYK; save it as grey or RGB of 8 bits"),
         (saved("I;16", 99), "mode I;16; save it"),
+        (saved("L", 100, transparency=100), "with a transparent colour; .* an alpha channel"),
+        (saved("L", 100, "JPEG", exif=TURNED), "turned by its EXIF data"),
         (b"", "cannot identify"),
         (saved("L", 100)[:-30], ""),
     ],
-    ids=["CMYK", "16 bits", "empty", "truncated"],
+    ids=["CMYK", "16 bits", "transparent colour", "turned", "empty", "truncated"],
 )
 def test_a_picture_that_could_be_mistaken_is_refused_by_name(tmp_path, contents, reason):
     (tmp_path / "a.png").write_bytes(contents)
