@@ -45,6 +45,7 @@ SMALL = {
     "codes.noise": 6,
     "codes.categorical": [5, 3],
     "codes.continuous": 2,
+    "runtime.device": "cpu",
 }
 
 

@@ -7,7 +7,6 @@ from typing import Generic, TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 Network = TypeVar("Network", bound=nn.Module)
 MakeOptimizer = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
@@ -23,24 +22,29 @@ class Average:
     def __init__(self, live: list[Tensor], decay: float) -> None:
         self.live, self.decay = live, decay
         self.values = [tensor.detach().clone() for tensor in live]
-        self.updates = 0
+        # Counted on the device, so that a recorded step counts on.
+        self.updates = torch.zeros((), dtype=torch.int64, device=live[0].device)
 
+    @torch.no_grad()
     def update(self) -> None:
         """Take in the tensors as they are now."""
-        decay = min(self.decay, (1 + self.updates) / (10 + self.updates))
-        get_ema_multi_avg_fn(decay)(self.values, self.live, self.updates)
+        past = self.updates.double()
+        decay = ((1 + past) / (10 + past)).clamp(max=self.decay)
+        weight = (1 - decay).float()
+        for value, live in zip(self.values, self.live, strict=True):
+            value.lerp_(live, weight)
         self.updates += 1
 
     def state(self) -> dict[str, Tensor]:
         """All that later updates depend on."""
         values = {f"average.{index}": value for index, value in enumerate(self.values)}
-        return values | {"average.updates": torch.tensor(self.updates)}
+        return values | {"average.updates": self.updates}
 
     def load_state(self, tensors: dict[str, Tensor]) -> None:
         """Take up a `state` again."""
         for index, value in enumerate(self.values):
             value.copy_(tensors[f"average.{index}"])
-        self.updates = int(tensors["average.updates"])
+        self.updates.copy_(tensors["average.updates"])
 
 
 class MasterWeights(Generic[Network]):

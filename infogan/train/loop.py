@@ -21,11 +21,12 @@ from infogan.method.film import Camera
 from infogan.method.networks import TABLES, Discriminator, Generator
 from infogan.method.runtime import Backend
 from infogan.params import Params
+from infogan.train.graph import make_step
 from infogan.train.objective import Objective
 from infogan.train.players import Players, make_players
 from infogan.train.progress import Log, Progress
 from infogan.train.snapshot import Snapshot, Snapshots
-from infogan.train.step import Game, train_step
+from infogan.train.step import Game
 
 
 class Trained(NamedTuple):
@@ -73,11 +74,12 @@ def train(
     if snapshots is not None and (snapshot := snapshots.load()) is not None:
         _resume(snapshot, players, rng, progress, camera)
     camera.film(progress.step, players.generator_weights.portrait)
+    step = make_step(players, game, rng)
 
     for indices in islice(batches, progress.step, params.num_steps):
         real_images = scale(images[indices], data_set.value_range)
         real_labels = None if labels is None else labels[indices]
-        progress.add(train_step(players, game, real_images, rng, real_labels))
+        progress.add(step(real_images, real_labels))
         camera.film(progress.step, players.generator_weights.portrait)
         if snapshots is not None:
             snapshots.after_step(partial(_take_snapshot, players, rng, progress, camera))

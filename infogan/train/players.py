@@ -71,7 +71,8 @@ def make_players(
 
     def with_adam(network: Network, lr: float) -> MasterWeights[Network]:
         betas = (training.adam_beta1, training.adam_beta2)
-        adam = partial(torch.optim.Adam, lr=lr, betas=betas, fused=True)
+        on_gpu = backend.device.type == "cuda"  # where its step is recorded
+        adam = partial(torch.optim.Adam, lr=lr, betas=betas, fused=True, capturable=on_gpu)
         return MasterWeights(network, backend.precision, adam, training.average_decay)
 
     return Players(

@@ -17,9 +17,9 @@ from infogan.method.losses import bounds, inconsistency, information
 from infogan.method.maps import random_map
 from infogan.method.networks import TABLES
 from infogan.method.optimisation import MasterWeights
-from infogan.method.runtime import Backend
+from infogan.method.runtime import Backend, resolve
 from infogan.objectives import OBJECTIVES
-from infogan.params import Maps
+from infogan.params import Maps, Runtime
 from infogan.train.loop import shuffled_batches, train
 from infogan.train.objective import Objective
 from infogan.train.players import Players, make_players
@@ -347,6 +347,35 @@ def test_a_training_cut_off_after_every_step_ends_in_the_same_bits(
     snapshots = CutOff(tmp_path, num_steps=math.inf)
     assert_same_training(run(name, **options, snapshots=snapshots), run(name, **options))
     assert snapshots.resumed_step == 7
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU")
+@pytest.mark.parametrize(
+    ("name", "precision", "changes"),
+    [
+        ("infogan", "bfloat16", {}),
+        ("infogan", "float32", {"codes.continuous_std": "learned"}),
+        ("gan", "bfloat16", {}),
+        ("cgan", "bfloat16", {"training.average_decay": 0.0}),
+    ],
+)
+def test_steps_recorded_on_a_gpu_have_the_bits_of_those_that_run_one_by_one(
+    run, tmp_path, monkeypatch, name, precision, changes
+):
+    backend = resolve(Runtime(device="cuda", precision=precision, threads=1))
+    options = {"changes": SHORT | changes, "backend": backend}
+    recorded = run(name, **options)
+    for at in (2, 5):  # before and after the record is made
+        snapshots = CutOff(tmp_path, num_steps=at)
+        with pytest.raises(Interrupted):
+            run(name, **options, snapshots=snapshots)
+        snapshots.close()
+        snapshots = CutOff(tmp_path, num_steps=math.inf)
+        assert_same_training(run(name, **options, snapshots=snapshots), recorded)
+        assert snapshots.resumed_step == at
+        snapshots.discard()
+    monkeypatch.setattr("infogan.train.graph.STEPS_BEFORE", 7)
+    assert_same_training(run(name, **options), recorded)
 
 
 def test_snapshots_do_not_change_a_training(run, tmp_path):
