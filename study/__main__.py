@@ -18,10 +18,18 @@ from study.cluster import Store, Study, connected, refuse_changes
 from study.experiments import Experiment, Recipe, experiments, load_recipes
 from study.git import head, refuse_shallow_clone
 from study.progress import Progress
-from study.records import collect, load_records, on_record, refuse_taken_name, same_parameters
+from study.records import (
+    Record,
+    collect,
+    load_records,
+    on_record,
+    refuse_taken_name,
+    same_parameters,
+)
 
 RECIPES = Path("study/experiments.yaml")
 RECORDS = Path("reports/study")
+AGAIN = RECORDS / "again"
 README = Path("README.md")
 LOGS = Path(".dvc/tmp/study")
 
@@ -69,10 +77,26 @@ def run(
 def write_report(recipes: dict[str, Recipe], every: list[Experiment]) -> None:
     """reports/study.md, its figures, the table of all runs and the README's, from the records.
 
-    A record that was made with other parameters than its recipe has today is left out and named.
+    In `again` are records of the same recipes and seeds, made on a device of the other kind.
     """
     wanted = {one.name: one.parameters for one in every}
-    found = load_records(RECORDS)
+    records, again = _of_today(RECORDS, wanted), _of_today(AGAIN, wanted)
+    if not records:
+        raise InfoGANError(f"{RECORDS}: no records; run `python -m study run`, then collect")
+    pictures = report.draw(records, recipes)
+    for name, figure in pictures.items():
+        save_png(figure, RECORDS / f"{name}.png")
+        save_svg(figure, RECORDS / f"{name}.svg")
+    write_file(RECORDS / "runs.csv", report.table(records).to_csv())
+    write_file(RECORDS.with_suffix(".md"), report.document(records, recipes, list(pictures), again))
+    readme = README.read_text(encoding="utf-8")
+    write_file(README, report.readme_with_table(readme, records, recipes))
+    print(f"study: {RECORDS.with_suffix('.md')} from {len(records)} records")
+
+
+def _of_today(folder: Path, wanted: dict[str, dict[str, Any]]) -> list[Record]:
+    """A folder's records, but for those that were made with other parameters, which it names."""
+    found = load_records(folder)
     records = [
         record
         for record in found
@@ -81,17 +105,7 @@ def write_report(recipes: dict[str, Recipe], every: list[Experiment]) -> None:
     ]
     if others := {record.name for record in found} - {record.name for record in records}:
         print(f"study: left out, since the recipe is another today: {', '.join(sorted(others))}")
-    if not records:
-        raise InfoGANError(f"{RECORDS}: no records; run `python -m study run`, then collect")
-    pictures = report.draw(records, recipes)
-    for name, figure in pictures.items():
-        save_png(figure, RECORDS / f"{name}.png")
-        save_svg(figure, RECORDS / f"{name}.svg")
-    write_file(RECORDS / "runs.csv", report.table(records).to_csv())
-    write_file(RECORDS.with_suffix(".md"), report.document(records, recipes, list(pictures)))
-    readme = README.read_text(encoding="utf-8")
-    write_file(README, report.readme_with_table(readme, records, recipes))
-    print(f"study: {RECORDS.with_suffix('.md')} from {len(records)} records")
+    return records
 
 
 def main() -> None:

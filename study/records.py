@@ -59,6 +59,11 @@ class Record:
         """What it was trained on."""
         return str(self.contents["parameters"]["dataset"])
 
+    @property
+    def device(self) -> str:
+        """What it was computed on: cpu or cuda."""
+        return str(self.contents["environment"]["device"])
+
 
 def collect(experiment: Experiment, repository: Path, folder: Path, commit: str = "") -> bool:
     """Copy a finished experiment's results out of DVC, if it is not on record already.

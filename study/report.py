@@ -55,6 +55,13 @@ FACTOR_METRICS = (
     *("mig", "factor_vae", "dci_disentanglement", "dci_completeness"),
     *("bound_cont_refit_nats", "frechet_classifier"),
 )
+REPEATED_METRICS = (
+    *("accuracy_matched", "accuracy_generated", "bound_cat_nats"),
+    *("slant_share", "slant_share_together", "width_share", "width_share_together"),
+    *("digit_kept", "frechet_classifier"),
+)
+# What tables add where a run was computed on that kind of device.
+DEVICES = {"cpu": "", "cuda": ", GPU"}
 SEED_METRICS = (
     *("accuracy_matched", "accuracy_majority", "nmi", "ari", "accuracy_generated"),
     *("bound_cat_nats", "slant_spearman", "slant_share", "width_spearman", "width_share"),
@@ -62,8 +69,13 @@ SEED_METRICS = (
 )
 
 
-def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[str]) -> str:
-    """study.md."""
+def document(
+    records: list[Record],
+    recipes: dict[str, Recipe],
+    pictures: list[str],
+    again: Sequence[Record] = (),
+) -> str:
+    """study.md; `again` are runs of recipes and seeds that are among the records, elsewhere."""
     by_recipe = metrics_by_recipe(records, recipes)
 
     def of(part: str) -> Measured:
@@ -119,11 +131,20 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
     for dataset in dict.fromkeys(datasets[name] for name in others):
         own = {name: runs for name, runs in others.items() if datasets[name] == dataset}
         parts += _other_experiments(dataset, own, recipes, _floor(records, dataset))
-    if ablations := of("ablation"):
+    if of("ablation"):
         parts += [
             "## Ablations",
-            "One thing changed, below the recipe that it changes on the same seeds.",
-            _ablations(by_recipe, ablations, recipes),
+            "One thing changed, below the recipe that it changes, on the same seeds and the same "
+            "kind of device.",
+            _ablations(records, again, recipes),
+        ]
+    if again:
+        parts += [
+            "## The same seeds on another device",
+            "Below each recipe the same seeds on a device of the other kind, in "
+            "`study/again/<recipe>-<seed>`: other random latents, and other rounding. No other "
+            "table counts them.",
+            _repeats(records, again, recipes),
         ]
     sorting = {name: runs for name, runs in by_recipe.items() if name not in others}
     parts += [
@@ -135,7 +156,7 @@ def document(records: list[Record], recipes: dict[str, Recipe], pictures: list[s
         "to its high end.",
         *(f"![{name}](study/{name}.png)" for name in pictures),
         "## Machines",
-        *_machines(records, recipes),
+        *_machines([*records, *again], recipes),
     ]
     return markdown(parts)
 
@@ -193,18 +214,39 @@ def table(records: list[Record]) -> pd.DataFrame:
     ).set_index(["recipe", "seed"])
 
 
-def _ablations(by_recipe: Measured, ablations: Measured, recipes: dict[str, Recipe]) -> Table:
-    """Those of one recipe on the same seeds stand together, below that recipe on these seeds."""
-    groups: dict[tuple[Path | None, tuple[int, ...]], list[str]] = {}
-    for name, runs in ablations.items():
-        groups.setdefault((recipes[name].preset, tuple(runs)), []).append(name)
+def _ablations(records: list[Record], again: Sequence[Record], recipes: dict[str, Recipe]) -> Table:
+    """Those of one recipe on the same seeds stand together, below that recipe on these seeds.
+
+    A recipe that was computed on both kinds of device is there once for each.
+    """
+    ablations = {name: recipe for name, recipe in recipes.items() if recipe.part == "ablation"}
+    groups: dict[tuple[str, Path | None, tuple[int, ...]], Measured] = {}
+    for device in DEVICES:
+        here = [record for record in records if record.device == device]
+        for name, runs in metrics_by_recipe(here, ablations).items():
+            groups.setdefault((device, recipes[name].preset, tuple(runs)), {})[name] = runs
     entries = []
-    for (preset, seeds), names in groups.items():
-        for name, runs in _unchanged(by_recipe, recipes, preset).items():
-            same = {seed: metrics for seed, metrics in runs.items() if seed in seeds}
-            entries.append((recipes[name].about, same))
-        entries += [(recipes[name].about, ablations[name]) for name in names]
+    for (device, preset, seeds), changed in groups.items():
+        here = [r for r in (*records, *again) if r.device == device and r.seed in seeds]
+        unchanged = _unchanged(metrics_by_recipe(here, recipes), recipes, preset)
+        entries += [
+            (f"{recipes[name].about}{DEVICES[device]}", runs)
+            for name, runs in (unchanged | changed).items()
+        ]
     return _means("What is changed", entries, ABLATION_METRICS)
+
+
+def _repeats(records: list[Record], again: Sequence[Record], recipes: dict[str, Recipe]) -> Table:
+    """Each recipe's runs that were made again, above those that they are set against."""
+    entries = []
+    for name, repeated in metrics_by_recipe(list(again), recipes).items():
+        first = [r for r in records if r.recipe == name and r.seed in repeated]
+        for runs in (first, [r for r in again if r.recipe == name]):
+            for device, label in DEVICES.items():
+                own = {r.seed: r.metrics for r in runs if r.device == device}
+                if own:
+                    entries.append((f"`{name}`{label or ', CPU'}", own))
+    return _means("Recipe", entries, REPEATED_METRICS)
 
 
 def _unchanged(by_recipe: Measured, recipes: dict[str, Recipe], preset: Path | None) -> Measured:

@@ -120,9 +120,9 @@ def test_the_committed_study_is_well_formed_and_the_readme_shows_its_records(mon
 # Records and report.
 
 
-def make_record(recipe, seed, accuracy, dataset="mnist", folder=Path(), **metrics):
+def make_record(recipe, seed, accuracy, dataset="mnist", folder=Path(), device="cpu", **metrics):
     contents = {
-        "environment": {"device": "cpu"},
+        "environment": {"device": device},
         "judge": {"frechet_floor": 0.3},
         "parameters": {"dataset": dataset},
         "measurements": {
@@ -192,6 +192,33 @@ def test_the_report_shows_spread_over_seeds_and_ablations_apart(recipes):
         ["| the text bent", "0", "0.750 (n = 1)"],
     ]
     assert "![figure_1](study/figure_1.png)" in text
+
+
+def test_ablations_stand_below_runs_of_the_same_kind_of_device(recipes):
+    records = [
+        make_record("default", 0, 0.9),
+        make_record("small", 0, 0.25),
+        make_record("wide", 0, 0.5, device="cuda"),
+        make_record("bent", 0, 0.75, device="cuda"),
+    ]
+    again = [make_record("default", 0, 0.8, device="cuda")]
+    text = document(records, recipes, [], again)
+    ablations, _, repeats = text.partition("## Ablations")[2].partition("## The same seeds")
+    assert [row.split(" | ")[:3] for row in ablations.strip().splitlines()[-5:]] == [
+        ["| the default", "0", "0.900 (n = 1)"],
+        ["| no noise", "0", "0.250 (n = 1)"],
+        ["| the text bent, GPU", "0", "0.750 (n = 1)"],
+        ["| the default, GPU", "0", "0.800 (n = 1)"],
+        ["| wider, GPU", "0", "0.500 (n = 1)"],
+    ]
+    assert "| cuda | `default` 0; `bent` 0; `wide` 0 |" in text
+    rows = repeats.partition("## Every seed")[0].strip().splitlines()[-2:]
+    assert [row.split(" | ")[:3] for row in rows] == [
+        ["| `default`, CPU", "0", "0.900 (n = 1)"],
+        ["| `default`, GPU", "0", "0.800 (n = 1)"],
+    ]
+    assert "0.800" not in text.partition("## Ablations")[0]
+    assert "The same seeds" not in document(records, recipes, [])
 
 
 def test_each_machine_is_named_with_the_runs_that_it_computed(recipes):
