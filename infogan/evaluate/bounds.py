@@ -14,7 +14,7 @@ from infogan.evaluate.subject import Measurements, Subject
 from infogan.method.codes import sample, split_continuous, split_recognition
 from infogan.method.losses import bounds, continuous_bound
 from infogan.method.networks import Discriminator, Generator
-from infogan.method.optimisation import MasterWeights
+from infogan.method.optimisation import Adam, MasterWeights
 from infogan.method.runtime import Backend
 from infogan.params import CodeLayout, Params
 
@@ -62,10 +62,9 @@ def refit_recognition(
     """
     layout = with_learned_std(params.codes)
     refitted = copy.deepcopy(discriminator).to(backend.device).train()
-    adam = partial(torch.optim.Adam, lr=1e-3, betas=(0.9, 0.999), fused=True)
-    weights = MasterWeights(refitted, backend.precision, adam)
+    weights = MasterWeights(refitted, backend.precision, partial(Adam, lr=1e-3))
     for step in range(num_steps):
-        weights.optimizer.param_groups[0]["lr"] = 1e-3 * (1 - step / num_steps)
+        weights.optimizer.lr = 1e-3 * (1 - step / num_steps)
         latents = sample(layout, REFIT_BATCH_SIZE, rng)
         with torch.no_grad(), backend.autocast():
             images = generator(latents).to(backend.precision)

@@ -5,6 +5,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from infogan.method.optimisation import Adam
+
 NUM_STEPS = 150
 LEARNING_RATE = 0.03
 
@@ -22,12 +24,12 @@ def affine_residual(
     """
     motion = torch.zeros(len(first), 6, requires_grad=True)
     brightness = torch.zeros(len(first), 1, 1, 1, requires_grad=True)
-    optimizer = torch.optim.Adam([motion, brightness], lr=LEARNING_RATE)
+    optimizer = Adam([motion, brightness], lr=LEARNING_RATE, fused=False)
     best = _difference(first, second, motion, brightness).detach()
     for _ in range(NUM_STEPS):
         after = _difference(first, second, motion, brightness)
         best = torch.minimum(best, after.detach())
-        optimizer.zero_grad()
+        motion.grad = brightness.grad = None
         after.sum().backward()
         optimizer.step()
     return best

@@ -22,6 +22,7 @@ from infogan.base.randomness import random_stream
 from infogan.base.tensors import load_tensors, save_tensors
 from infogan.datasets import lookup
 from infogan.method.maps import random_map
+from infogan.method.optimisation import Adam
 from infogan.method.runtime import Backend
 from infogan.params import Judging
 
@@ -103,8 +104,8 @@ def train_judge(
     # Batches of as equal a size as possible: all images are used, and none is a batch by itself.
     num_batches = max(1, len(images) // options.batch_size)
     num_steps = options.num_epochs * num_batches
-    optimizer = torch.optim.Adam(judge.parameters(), lr=options.lr, fused=True)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _pace(step, num_steps))
+    optimizer = Adam(judge.parameters(), options.lr)
+    steps = iter(range(num_steps))
     for epoch in range(1, options.num_epochs + 1):
         total_loss = torch.zeros((), device=device)
         for batch in torch.randperm(len(images), generator=order_rng).tensor_split(num_batches):
@@ -114,10 +115,10 @@ def train_judge(
             with backend.autocast():
                 outputs = judge(pixels.contiguous(memory_format=torch.channels_last)).float()
             loss = loss_of(outputs, truth[batch.to(device)])
-            optimizer.zero_grad()
+            judge.zero_grad()
             loss.backward()
+            optimizer.lr = options.lr * _pace(next(steps), num_steps)
             optimizer.step()
-            schedule.step()
             total_loss += loss.detach() * len(batch)
         if not math.isfinite(total_loss.item()):
             raise InfoGANError(

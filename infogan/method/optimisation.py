@@ -7,9 +7,58 @@ from typing import Generic, TypeVar
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.optim.adam import adam
 
 Network = TypeVar("Network", bound=nn.Module)
-MakeOptimizer = Callable[[Iterable[Tensor]], torch.optim.Optimizer]
+
+
+class Adam:
+    """Adam (Kingma & Ba 2015), as `torch.optim.Adam` computes it.
+
+    That one imports torch's compiler with its first step, which takes longer than all else that a
+    stage needs to start. `lr` may be changed between steps.
+    """
+
+    def __init__(
+        self,
+        weights: Iterable[Tensor],
+        lr: float,
+        betas: tuple[float, float] = (0.9, 0.999),
+        *,
+        fused: bool = True,
+    ) -> None:
+        self.weights, self.lr, self.betas, self.fused = list(weights), lr, betas, fused
+        self.state = {
+            weight: {
+                "step": torch.zeros((), device=weight.device),
+                "exp_avg": torch.zeros_like(weight),
+                "exp_avg_sq": torch.zeros_like(weight),
+            }
+            for weight in self.weights
+        }
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move every weight that has a gradient."""
+        moved = [weight for weight in self.weights if weight.grad is not None]
+        names = ("exp_avg", "exp_avg_sq", "step")
+        first, second, steps = ([self.state[weight][name] for weight in moved] for name in names)
+        adam(
+            moved,
+            [weight.grad for weight in moved if weight.grad is not None],
+            first,
+            second,
+            [],
+            steps,
+            fused=self.fused,
+            amsgrad=False,
+            beta1=self.betas[0],
+            beta2=self.betas[1],
+            lr=self.lr,
+            weight_decay=0.0,
+            eps=1e-8,
+            maximize=False,
+        )
 
 
 class Average:
@@ -61,7 +110,7 @@ class MasterWeights(Generic[Network]):
         self,
         network: Network,
         precision: torch.dtype,
-        make_optimizer: MakeOptimizer,
+        make_optimizer: Callable[[list[Tensor]], Adam],
         average_decay: float = 0.0,
     ) -> None:
         self.network = network

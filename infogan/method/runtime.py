@@ -59,7 +59,8 @@ def resolve(runtime: Runtime) -> Backend:
         torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     # cuBLAS is deterministic only with a workspace of fixed size.
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(True)
+    # As `torch.use_deterministic_algorithms`, which spends two seconds on importing a compiler.
+    torch.set_deterministic_debug_mode("error")
     # Filling new tensors with NaN, a debugging aid that comes with it, costs a tenth of a step.
     torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
     torch.backends.cudnn.benchmark = False

@@ -10,7 +10,7 @@ from torch import Tensor
 from infogan.base.errors import InfoGANError
 from infogan.base.randomness import derive_seed
 from infogan.method.networks import Discriminator, Generator, Table, build_networks
-from infogan.method.optimisation import MasterWeights, Network
+from infogan.method.optimisation import Adam, MasterWeights, Network
 from infogan.method.runtime import Backend
 from infogan.params import Params
 
@@ -71,8 +71,7 @@ def make_players(
 
     def with_adam(network: Network, lr: float) -> MasterWeights[Network]:
         betas = (training.adam_beta1, training.adam_beta2)
-        on_gpu = backend.device.type == "cuda"  # where its step is recorded
-        adam = partial(torch.optim.Adam, lr=lr, betas=betas, fused=True, capturable=on_gpu)
+        adam = partial(Adam, lr=lr, betas=betas)
         return MasterWeights(network, backend.precision, adam, training.average_decay)
 
     return Players(

@@ -6,11 +6,11 @@ import torch
 from torch import nn
 
 from infogan.method.networks import TABLES, build_networks
-from infogan.method.optimisation import MasterWeights
+from infogan.method.optimisation import Adam, MasterWeights
 from tests.layouts import code_layout, seeded
 
 LAYOUT = code_layout(noise=6, categorical=(5, 3), continuous=2)
-ADAM = partial(torch.optim.Adam, lr=0.01, betas=(0.5, 0.999), fused=True)
+ADAM = partial(Adam, lr=0.01, betas=(0.5, 0.999))
 BY_LAYER = (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 every_precision = pytest.mark.parametrize("precision", [torch.float32, torch.bfloat16], ids=str)
 
@@ -46,6 +46,23 @@ def same(first, second):
 # In float32.
 
 
+@pytest.mark.parametrize("fused", [True, False])
+def test_adam_is_bitwise_that_of_torch(build, fused):
+    ours, theirs = build(), build()
+    adam = ADAM(ours.parameters(), fused=fused)
+    # By torch's default that of a CPU is not fused.
+    reference = torch.optim.Adam(theirs.parameters(), 0.01, (0.5, 0.999), fused=fused or None)
+    for step in range(5):
+        adam.lr = reference.param_groups[0]["lr"] = 0.01 / (1 + step)
+        for network, optimizer in ((ours, adam), (theirs, reference)):
+            network.zero_grad()
+            output = network(torch.rand(7, 1, 28, 28, generator=seeded(step)))
+            # The first does not reach Q's head.
+            (output[0].sum() if step == 0 else loss_of(network, step)).backward()
+            optimizer.step()
+        assert same(ours.state_dict(), theirs.state_dict())
+
+
 def test_in_float32_it_is_bitwise_the_plain_optimiser(build):
     network = build()
     plain = copy.deepcopy(network)
@@ -53,7 +70,7 @@ def test_in_float32_it_is_bitwise_the_plain_optimiser(build):
     weights = MasterWeights(network, torch.float32, ADAM)
     for step in range(5):
         weights.descend(loss_of(network, step))
-        optimizer.zero_grad()
+        plain.zero_grad()
         loss_of(plain, step).backward()
         optimizer.step()
         assert same(network.state_dict(), plain.state_dict())

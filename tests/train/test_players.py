@@ -15,7 +15,7 @@ def test_a_weight_that_the_last_update_made_infinite_is_named(
     half = type(backend)(backend.device, precision, 1)
     players = make_players(TABLES["mnist"], make_params(), 0, half)
     weights = getattr(players, f"{player}_weights")
-    parameter = weights.optimizer.param_groups[0]["params"][1]
+    parameter = weights.optimizer.weights[1]
     with torch.no_grad():
         parameter.flatten()[0] = value
     network = type(getattr(players, player)).__name__
