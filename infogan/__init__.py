@@ -11,7 +11,7 @@ The method, which is the paper's:
     method.networks        the paper's tables of layers, and the builder of G and of D with Q
     method.losses          the GAN losses, and the lower bound L_I on the mutual information
     method.maps            small random maps of images
-    method.optimisation    float32 weights for networks that compute in less
+    method.optimisation    Adam, and float32 weights for networks that compute in less
     method.traversal       latents and images that vary one code
     method.runtime         device, precision, threads
     method.film            pictures of the same latents during a training
@@ -22,6 +22,7 @@ A folder for each stage that computes:
     objectives             InfoGAN and its controls, as such objectives
     train.players          the networks that play, with their Adam
     train.step             the algorithm: one update of D and Q, then one of G
+    train.graph            the same, recorded on a GPU and replayed
     train.snapshot         the state of a training that was cut off
     train.loop             the whole of a training
     judge                  the independent network that judges generated images

@@ -50,8 +50,8 @@ SMALL = {
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """One more than there are cores, since some tests wait for servers, locks and processes."""
-    return usable_cores() + 1
+    """Two more than there are cores, since some tests wait for servers, locks and processes."""
+    return usable_cores() + 2
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -14,7 +14,7 @@ Step = Callable[
     [Float[Tensor, "batch channel height width"], Int[Tensor, " batch"] | None], Measures
 ]
 
-# Before torch may record, libraries have to set themselves up and Adam to make its moments.
+# Before torch may record, cuDNN and cuBLAS have to set themselves up.
 STEPS_BEFORE = 3
 
 

@@ -21,7 +21,7 @@ bad: {about: too few images, set: {training.batch_size: 5000}, seeds: [0]}
 SMALL = {
     "objectives": ["infogan"],
     "seeds": [0],
-    "num_steps": 300,  # so many that there is time to disturb it
+    "num_steps": 150,  # so many that there is time to disturb it
     "training.held_out_images": 0,
 }
 RECORD = "reports/study/ours-0/record.json"
