@@ -35,11 +35,14 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def copy_repository(folder: Path, run: Run, root: str = ".") -> None:
-    """The project's files as they are now, committed to a new repository, whose root may differ."""
+    """The project's files as they are now, committed to a new repository, whose root may differ.
+
+    Without the study's hundreds of records, which DVC would go through each time.
+    """
     command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
     names = subprocess.run(command, cwd=ROOT, capture_output=True, check=True).stdout
     for name in filter(None, names.decode().split("\0")):
-        if (ROOT / name).is_file():
+        if (ROOT / name).is_file() and not name.startswith("reports/study/"):
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             (folder / name).write_bytes((ROOT / name).read_bytes())
     run("git", "init", "-q", "-b", "main", root)
@@ -165,7 +168,7 @@ def test_one_more_seed_trains_that_seed_alone_and_going_back_leaves_nothing_of_i
     weights.write_bytes(b"another layout's")
     (folder / "reports/figures/seeds_infogan.png").write_bytes(b"of two seeds")
     record = folder / "reports/study/infogan-1/record.json"  # which a study has just made
-    record.parent.mkdir()
+    record.parent.mkdir(parents=True)
     record.touch()
     back(run)
     assert weights.read_bytes() == before
