@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -105,3 +107,23 @@ def test_the_description_is_the_same_twice_and_fits_json():
     assert (described["precision"], described["threads"]) == ("bfloat16", 2)
     assert described["torch"] == torch.__version__
     assert described["processor"]
+
+
+START = """
+import sys, torch
+from infogan.method.optimisation import Adam
+from infogan.method.runtime import resolve
+from infogan.params import Runtime
+
+resolve(Runtime(device="cpu", precision="float32", threads=1))
+weight = torch.ones(1, requires_grad=True)
+weight.sum().backward()
+Adam([weight], lr=0.1).step()
+found = torch.are_deterministic_algorithms_enabled(), weight.item() < 1
+print(*found, "torch._dynamo" in sys.modules)
+"""
+
+
+def test_a_stage_starts_and_learns_without_torchs_compiler():
+    said = subprocess.run([sys.executable, "-c", START], capture_output=True, text=True, check=True)
+    assert said.stdout == "True True False\n"
