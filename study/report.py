@@ -179,7 +179,7 @@ def readme_with_table(text: str, records: list[Record], recipes: dict[str, Recip
     return f"{before}{begin}\n{markdown([Table(header, rows)])}{end}{after}"
 
 
-def metrics_by_recipe(records: list[Record], recipes: dict[str, Recipe]) -> Measured:
+def metrics_by_recipe(records: Sequence[Record], recipes: dict[str, Recipe]) -> Measured:
     """Metrics by recipe and seed, in the recipes' order; only recipes with a record."""
     found = {name: {r.seed: r.metrics for r in records if r.recipe == name} for name in recipes}
     return {name: runs for name, runs in found.items() if runs}
@@ -239,7 +239,7 @@ def _ablations(records: list[Record], again: Sequence[Record], recipes: dict[str
 def _repeats(records: list[Record], again: Sequence[Record], recipes: dict[str, Recipe]) -> Table:
     """Each recipe's runs that were made again, above those that they are set against."""
     entries = []
-    for name, repeated in metrics_by_recipe(list(again), recipes).items():
+    for name, repeated in metrics_by_recipe(again, recipes).items():
         first = [r for r in records if r.recipe == name and r.seed in repeated]
         for runs in (first, [r for r in again if r.recipe == name]):
             for device, label in DEVICES.items():
