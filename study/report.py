@@ -13,7 +13,7 @@ from infogan.base.errors import InfoGANError
 from infogan.datasets import lookup
 from infogan.evaluate.record import ROLE_NAMES
 from infogan.report import figures, tables
-from infogan.report.claims import Measured, Metrics
+from infogan.report.claims import CLAIMS, Measured, Metrics
 from infogan.report.document import Block, Table, markdown
 from study.experiments import Recipe
 from study.records import Record
@@ -306,11 +306,11 @@ def _other_experiments(
     dataset: str, measured: Measured, recipes: dict[str, Recipe], floor: float
 ) -> list[Block]:
     """The paper's claims on data whose factors are known, and every run."""
-    data_set = lookup(dataset)
+    stands_in_for = lookup(dataset).stands_in_for
     objectives = {name: recipes[name].objective for name in measured}
     about = "; ".join(f"`{name}`: {recipes[name].about}" for name in measured)
-    keys = [f"{factor.name}_{key}" for factor in data_set.factors for key in ("spearman", "share")]
-    stand_in = f", in place of {data_set.stands_in_for}" if data_set.stands_in_for else ""
+    keys = [claim.metric for claim in CLAIMS if dataset in claim.data]
+    stand_in = f", in place of {stands_in_for}" if stands_in_for else ""
     return [
         f"## Other experiments: `{dataset}`{stand_in}",
         f"{about}. These images are rendered here with known factors and are not the paper's. The "

@@ -257,17 +257,21 @@ def test_a_readme_without_the_marks_is_refused(recipes, text):
 def test_other_experiments_have_claims_and_seeds_of_their_own(recipes_of):
     recipes = recipes_of(
         "default: {about: the default, seeds: [0]}\n"
-        "turned: {about: as App. C.4 for azimuth, part: factors, seeds: [0, 1]}",
+        "turned: {about: as App. C.4 for azimuth, part: factors, seeds: [0, 1]}\n"
+        "seats: {about: as App. C.5, part: factors, seeds: [0]}",
     )
     records = [
+        make_record("seats", 0, 0, "seats", rotation_share_together=0.6),
         make_record("default", 0, 0.9),
         make_record("turned", 0, 0, "heads", azimuth_spearman=0.95),
         make_record("turned", 1, 0, "heads", azimuth_spearman=0.5),
     ]
     assert table(records).loc[("turned", 1), "azimuth_spearman"] == 0.5
     text = document(records, recipes, [])
+    assert "| Recipe | Seed | `rotation_share_together` | `width_share_together` | `mig`" in text
     before, _, own = text.partition("## Other experiments: `heads`, in place of Faces")
-    own, _, after = own.partition("## Every seed")
+    own, _, after = own.partition("## Other experiments: `seats`")
+    after = after.partition("## Every seed")[2]
     assert "are not the paper's" in own
     assert "0.725 ± 0.318 (n = 2): **1 of 2**" in own
     assert "| `turned` | 0 | 0.950 |" in own
