@@ -81,6 +81,9 @@ $(READY): requirements.lock
 	$(VENV)/bin/uv pip install --python $(VENV)/bin/python --require-hashes -r requirements.lock
 	@touch $@
 
-# All runs in one table: which parameters differ, and the headline metrics.
+# All runs in one table, scrolled sideways: which parameters differ, the headline metrics of InfoGAN,
+# and at which step a training is.
+HEADLINES = accuracy_matched|accuracy_generated|bound_cat_nats|slant_spearman|width_spearman|frechet_classifier
 runs: $(READY)
-	@$(RUN) python -m compare.runs
+	@$(DVC) exp show --only-changed --drop 'runs/train/|(infogan|gan|cgan)\.|.*_loss|bound_c' \
+		--keep 'infogan\.($(HEADLINES))$$|(.*:)?step$$'

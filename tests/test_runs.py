@@ -1,81 +1,62 @@
-"""The table of all runs, from what DVC itself shows of a small repository."""
+"""The table of all runs, which DVC shows, of a small repository."""
 
 import json
 import sys
+from pathlib import Path
 
 import pytest
 import yaml
 
-from compare.runs import table
 from tests.imports import ROOT
 
-PIPELINE = {"params": ["params.yaml"], "metrics": ["live/infogan-0/metrics.json"]}
-PIPELINE["metrics"].append("reports/metrics.json")
+PROGRESS, RESULTS = "runs/train/infogan-0/metrics.json", "reports/metrics.json"
 
 
 @pytest.fixture
 def repository(tmp_path, command):
-    """A commit, and two experiments based on it with other parameters and metrics."""
+    """A commit, an experiment that has finished, and one that is at another step."""
 
-    def write(lambda_cont: float, accuracy: float) -> None:
+    def write(lambda_cont: float, accuracy: float, step: int) -> None:
         parameters = yaml.safe_load((ROOT / "params.yaml").read_text())
         parameters["lambda_cont"] = lambda_cont
-        metrics = json.loads((ROOT / "reports" / "metrics.json").read_text())
-        metrics["infogan"]["accuracy_matched"] = accuracy
-        live = {"step": 2000, "generator_loss": accuracy}
+        metrics = json.loads((ROOT / RESULTS).read_text())
+        for objective in ("infogan", "gan"):
+            metrics[objective] |= {"accuracy_matched": accuracy, "nmi": accuracy}
+        progress = {"step": step, "generator_loss": accuracy}
         (tmp_path / "params.yaml").write_text(yaml.safe_dump(parameters))
-        for folder, contents in (("reports", metrics), ("live/infogan-0", live)):
-            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
-            (tmp_path / folder / "metrics.json").write_text(json.dumps(contents))
-
-    def write_tree() -> str:
+        for name, contents in ((RESULTS, metrics), (PROGRESS, progress)):
+            (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / name).write_text(json.dumps(contents))
         command("git", "add", "-A")
-        return command("git", "write-tree")
 
     command("dvc", "init", "-q")
-    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(PIPELINE))
-    write(0.1, 0.25)
-    write_tree()
+    stages = {"params": ["params.yaml"], "metrics": [PROGRESS, RESULTS]}
+    (tmp_path / "dvc.yaml").write_text(yaml.safe_dump(stages))
+    write(0.1, 0.25, 2000)
     command("git", "commit", "-qm", "State")
     base = command("git", "rev-parse", "HEAD")
-    for name, lambda_cont, accuracy in (("half", 0.5, 0.125), ("one", 1.0, 0.875)):
-        write(lambda_cont, accuracy)
-        commit = command("git", "commit-tree", "-p", base, "-m", name, write_tree())
+    for name, *values in (("half", 0.5, 0.125, 2000), ("one", 1.0, 0.875, 1200)):
+        write(*values)
+        tree = command("git", "write-tree")
+        commit = command("git", "commit-tree", "-p", base, "-m", name, tree)
         command("git", "update-ref", f"refs/exps/{base[:2]}/{base[2:]}/{name}", commit)
     command("git", "reset", "-q", "--hard", base)
 
 
-def test_what_differs_and_the_headlines_stand_in_a_window(repository, command, monkeypatch):
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv("COLUMNS", "100")
-    lines = command(sys.executable, "-m", "compare.runs").splitlines()
-    assert max(map(len, lines)) <= 100
-    assert lines[0].split()[:2] == ["lambda_cont", "accuracy_matched"]
-    rows = [line.split()[:3] for line in lines[1:5]]
-    assert rows[:2] == [["workspace", "0.1", "0.250"], ["main", "0.1", "0.250"]]
-    assert sorted(rows[2:]) == [["half", "0.5", "0.125"], ["one", "1.0", "0.875"]]
-    assert lines[6].split()[-1] == "frechet_classifier"
-
-
-def test_a_running_experiment_shows_its_training_and_not_the_metrics_it_started_from():
-    metrics = {
-        "runs/train/infogan-0/metrics.json": {"data": {"step": 2000}},
-        "runs/train/infogan-1/metrics.json": {"data": {"step": 1200}},
-        "runs/train/gan-0/metrics.json": {"error": {"type": "FileNotFoundError"}},
-        "reports/metrics.json": {"data": {"infogan": {"bound_cat_nats": 0.5}}},
-    }
-    parameters = {"objectives": ["infogan"], "num_steps": 2000}
-    data = {"metrics": metrics, "params": {"params.yaml": {"data": parameters}}}
-    tip = {"name": "more", "rev": "0" * 40, "data": data}
-    experiments = [
-        {"executor": {"state": "running"}, "revs": [tip]},
-        {"executor": None, "revs": [tip | {"name": None}]},
-        {"executor": {"state": "queued"}, "revs": [tip | {"name": "later", "data": None}]},
-    ]
-    shown = [{"name": None, "rev": "workspace", "data": data, "experiments": experiments}]
-    assert table(shown).astype(object).fillna("-").reset_index().to_numpy().tolist() == [
-        ["workspace", "finished", 0.5],
-        ["  more", "running, infogan-1 at step 1,200", "-"],
-        ["  000000000", "finished", 0.5],
-        ["  later", "queued", "-"],
-    ]
+def test_what_differs_and_the_headlines_stand_in_one_table(repository, command, tmp_path):
+    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
+    (tmp_path / "requirements.lock").touch()
+    (tmp_path / ".venv").mkdir()
+    (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
+    (tmp_path / ".venv" / ".ready").touch()
+    lines = [line.split() for line in command("make", "runs").splitlines()]
+    names = next(words for words in lines if words[:1] == ["Experiment"])[2:]
+    assert {name for name in names if not name.startswith("infogan.")} == {"step", "lambda_cont"}
+    assert {"infogan.accuracy_matched", "infogan.frechet_classifier"} <= set(names)
+    assert "infogan.nmi" not in names
+    runs = {"[half]": ["2000", "0.125", "0.5"], "[one]": ["1200", "0.875", "1"]}
+    for experiment, expected in runs.items():
+        values = next(words for words in lines if experiment in words)[-len(names) :]
+        row = dict(zip(names, values, strict=True))
+        shown = [row[name] for name in ("step", "infogan.accuracy_matched", "lambda_cont")]
+        assert shown == expected
