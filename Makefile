@@ -85,5 +85,5 @@ $(READY): requirements.lock
 # and at which step a training is.
 HEADLINES = accuracy_matched|accuracy_generated|bound_cat_nats|slant_spearman|width_spearman|frechet_classifier
 runs: $(READY)
-	@$(DVC) exp show --only-changed --drop 'runs/train/|(infogan|gan|cgan)\.|.*_loss|bound_c' \
+	@$(DVC) exp show --only-changed --drop '(infogan|gan|cgan)\.|.*(_loss|bound_c)' \
 		--keep 'infogan\.($(HEADLINES))$$|(.*:)?step$$'

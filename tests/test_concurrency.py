@@ -104,12 +104,12 @@ def test_two_queued_experiments_at_once_do_not_mix(run, folder, tmp_path, monkey
 
     # Where two results arrive at once, DVC 3.67 may lose one, and call it a success all the same.
     for _ in range(3):
-        missing = [name for name in QUEUED if not ref(name)]
+        if not (missing := [name for name in QUEUED if not ref(name)]):
+            break
         for name in missing:
             value = ("-S", f"lambda_disc={QUEUED[name]}")
             run("dvc", "exp", "run", "--queue", "--force", "-n", name, *value, "train@infogan-0")
-        if missing:
-            start_queue(run, "-j", "2")
+        start_queue(run, "-j", "2")
         give_up = time.monotonic() + 80
         while not all(map(ref, QUEUED)) and time.monotonic() < give_up:
             time.sleep(0.2)

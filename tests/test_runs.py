@@ -2,12 +2,12 @@
 
 import json
 import sys
-from pathlib import Path
 
 import pytest
 import yaml
 
 from tests.imports import ROOT
+from tests.test_makefile import project
 
 PROGRESS, RESULTS = "runs/train/infogan-0/metrics.json", "reports/metrics.json"
 
@@ -44,11 +44,7 @@ def repository(tmp_path, command):
 
 
 def test_what_differs_and_the_headlines_stand_in_one_table(repository, command, tmp_path):
-    (tmp_path / "Makefile").write_text((ROOT / "Makefile").read_text())
-    (tmp_path / "requirements.lock").touch()
-    (tmp_path / ".venv").mkdir()
-    (tmp_path / ".venv" / "bin").symlink_to(Path(sys.executable).parent)
-    (tmp_path / ".venv" / ".ready").touch()
+    project(tmp_path, dvc=f'#!/bin/sh\nexec {sys.executable} -m dvc "$@"\n')
     lines = [line.split() for line in command("make", "runs").splitlines()]
     names = next(words for words in lines if words[:1] == ["Experiment"])[2:]
     assert {name for name in names if not name.startswith("infogan.")} == {"step", "lambda_cont"}

@@ -60,15 +60,15 @@ def _effects(
     return first, Claim(number, by_much, f"{metric}_share", MOST, data=data, given=first)
 
 
-def _decides(named: str, figure: str, metric: str, *data: str) -> Claim:
+def _decides(factor: str, figure: str, *data: str) -> Claim:
     """The one continuous code decides a factor, in each kind of chair its own way.
 
     The paper says that a value of it may show another pose for another kind; kinds are categories.
     How steadily a factor follows it, whichever way, tells nothing: it does so on noise, too.
     """
-    text = f"The continuous code decides {named}, whichever way for each kind of chair ({figure})"
+    text = f"The continuous code decides {factor}, whichever way for each kind of chair ({figure})"
     rule = "at least 0.5: more than all else does among images of the same categories"
-    return Claim("C11", text, f"{metric}_share_together", rule, data=data)
+    return Claim("C11", text, f"{factor}_share_together", rule, data=data)
 
 
 def _sorts(named: str, attribute: str) -> Claim:
@@ -152,8 +152,8 @@ CLAIMS = (
     *_effects("C10", "elevation", "Fig. 3b", "elevation", "heads", "faces"),
     *_effects("C10", "lighting", "Fig. 3c", "light", "heads", "faces"),
     *_effects("C10", "width", "Fig. 3d", "width", "heads"),
-    _decides("rotation", "Fig. 4a", "rotation", "seats", "chairs"),
-    _decides("width", "Fig. 4b", "width", "seats"),
+    _decides("rotation", "Fig. 4a", "seats", "chairs"),
+    _decides("width", "Fig. 4b", "seats"),
     *_effects("C12", "lighting", "Fig. 5a", "luminance", "svhn"),
     _sorts("glasses", "Eyeglasses"),
     _sorts("hair style", "Bangs"),
