@@ -4,8 +4,7 @@ The same data set packs to the same bytes, whichever source its raw files came f
 sets need and is slow to import, such as torch, is imported by their readers.
 """
 
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -25,12 +24,13 @@ from infogan.download.archives import (
     Images,
     Labels,
     RawFiles,
+    expecting,
     read_celeba,
     read_chairs,
     read_faces,
     read_svhn,
 )
-from infogan.download.sources import FETCHERS, Fetcher, Progress, SourceError, obtain, open_raw
+from infogan.download.sources import Progress, obtain, open_raw
 
 Reader = Callable[[RawFiles, SplitName], Arrays]
 
@@ -42,7 +42,6 @@ def prepare(
     raw_folder: Path,
     out_folder: Path,
     progress: Progress = lambda message: None,
-    fetchers: Mapping[str, Fetcher] = FETCHERS,
 ) -> None:
     """Obtain a data set and write its packed splits into `out_folder`.
 
@@ -50,7 +49,7 @@ def prepare(
     obtained, read or written; a split is written whole or not at all.
     """
     data_set = lookup(name)
-    files = obtain(name, data_set, raw_folder, progress, fetchers)
+    files = obtain(name, data_set, raw_folder, progress)
     packed = {}
     for split in SPLITS:
         images, truth = READERS[data_set.reader](files, split)
@@ -72,25 +71,23 @@ def _check(
         raise InfoGANError(
             f"data set {name}: too few raw images to set one in {TEST_SHARE} aside for testing"
         )
-    per_image = (len(data_set.factors),) if data_set.factors else ()
     expected = (num_images, *data_set.image_shape)
-    expected_truth = (num_images, *per_image)
+    expected_truth = (num_images, len(data_set.factors)) if data_set.factors else (num_images,)
     if images.shape != expected or truth.shape != expected_truth:
         raise InfoGANError(
             f"data set {name}: {split} images and {data_set.truth} are {images.shape} and "
             f"{truth.shape} in the raw files, expected {expected} and {expected_truth}: correct "
             "the registry"
         )
-    if data_set.factors:
-        for factor, column in zip(data_set.factors, truth.T, strict=True):
-            slack = 1e-4 * (factor.high - factor.low)
-            inside = (factor.low - slack <= column) & (column <= factor.high + slack)
-            if not inside.all():  # NaN is not inside
-                raise InfoGANError(
-                    f"data set {name}: {split} has {factor.name} from {column.min():.4g} to "
-                    f"{column.max():.4g}, expected {factor.low:.4g} to {factor.high:.4g}"
-                )
-    elif truth.max() >= data_set.num_classes:
+    for factor, column in zip(data_set.factors, truth.T, strict=False):
+        slack = 1e-4 * (factor.high - factor.low)
+        inside = (factor.low - slack <= column) & (column <= factor.high + slack)
+        if not inside.all():  # NaN is not inside
+            raise InfoGANError(
+                f"data set {name}: {split} has {factor.name} from {column.min():.4g} to "
+                f"{column.max():.4g}, expected {factor.low:.4g} to {factor.high:.4g}"
+            )
+    if data_set.class_names and truth.max() >= data_set.num_classes:
         raise InfoGANError(
             f"data set {name}: {split} has a label {truth.max()}, expected labels below "
             f"{data_set.num_classes}: correct the registry"
@@ -109,24 +106,14 @@ def parse_idx(path: Path, num_axes: int) -> UInt8[np.ndarray, "..."]:
 
     An InfoGANError says where the file departs from the format.
     """
-    try:
+    what = f"an IDX file of unsigned bytes with {num_axes} axes; delete it and run again"
+    with expecting(path, what):
         contents = open_raw(path)
-    except (SourceError, OSError) as error:
-        raise InfoGANError(f"{path}: cannot be read ({error}); delete it and run again") from error
-    # Two zero bytes, 8 for unsigned bytes, the number of axes; then big-endian sizes.
-    start = 4 + 4 * num_axes
-    if len(contents) < start or contents[:4] != bytes([0, 0, 8, num_axes]):
-        raise InfoGANError(
-            f"{path}: starts with {contents[:4].hex() or 'nothing'}, expected an IDX file of "
-            f"unsigned bytes with {num_axes} axes; delete it and run again"
-        )
-    shape = tuple(int(size) for size in np.frombuffer(contents, ">u4", num_axes, offset=4))
-    if len(contents) - start != math.prod(shape):
-        raise InfoGANError(
-            f"{path}: {len(contents) - start} bytes of data, expected {math.prod(shape)} for shape "
-            f"{shape}; delete it and run again"
-        )
-    return np.frombuffer(contents, np.uint8, offset=start).reshape(shape)
+        # Two zero bytes, 8 for unsigned bytes, the number of axes; then big-endian sizes.
+        if contents[:4] != bytes([0, 0, 8, num_axes]):
+            raise ValueError(f"starts with {contents[:4].hex() or 'nothing'}")
+        shape = np.frombuffer(contents, ">u4", num_axes, offset=4)
+        return np.frombuffer(contents, np.uint8, offset=4 + 4 * num_axes).reshape(shape)
 
 
 def read_digits(files: RawFiles, split: SplitName) -> Arrays:
@@ -154,12 +141,7 @@ def enlarge_digits(small: np.ndarray) -> Images:
     # Pixel i of 20 has its centre at (i + 0.5) * 8 / 20 - 0.5 = (4 i - 3) / 10 of the 8, held
     # inside; it mixes its two neighbours in tenths.
     tenths = np.clip(4 * np.arange(UPSCALED) - 3, 0, 70)
-    left, share = tenths // 10, tenths % 10
-    weights = np.zeros((UPSCALED, 9), dtype=np.int64)
-    weights[np.arange(UPSCALED), left] = 10 - share
-    weights[np.arange(UPSCALED), left + 1] += share
-    weights = weights[:, :8]  # the ninth neighbour only ever gets weight 0
-
+    weights = np.maximum(10 - abs(tenths[:, np.newaxis] - 10 * np.arange(8)), 0)
     hundredths = weights @ small @ weights.T  # 100 * the value on the scale of 0..16
     pixels = (hundredths * 255 + 800) // 1600  # rounded half up
     margin = (28 - UPSCALED) // 2

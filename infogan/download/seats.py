@@ -131,4 +131,4 @@ def _arms(
 
 def _unless(absent: Tensor, radius: Tensor | float) -> Tensor:
     """A half axis, 0 where the part is left out."""
-    return torch.where(absent, torch.tensor(0.0), torch.as_tensor(radius))
+    return torch.where(absent, 0.0, radius)

@@ -1,7 +1,6 @@
 import gzip
 import io
 import math
-import pickle  # noqa: TID251  (a file that is no picture)
 import zipfile
 
 import numpy as np
@@ -13,11 +12,7 @@ from infogan.base.dataset import SPLITS
 from infogan.base.errors import InfoGANError
 from infogan.datasets.celeba import CELEBA_ATTRIBUTES
 from infogan.download import archives
-from tests.miniatures import picture_bytes, tar_bytes, write_chairs, write_faces
-
-
-def read_svhn(path, split="train"):
-    return archives.read_svhn({f"{split}_32x32.mat": path}, split)
+from tests.miniatures import picture_bytes, tar_bytes, write_chairs
 
 
 def read_chairs(folder, contents, split="train"):
@@ -49,52 +44,17 @@ def checks(size, blocks):
 # SVHN.
 
 
-def svhn_file(folder, **changes):
-    rng = np.random.default_rng(0)
-    arrays = {
-        "X": rng.integers(0, 256, (32, 32, 3, 5), dtype=np.uint8),
-        "y": np.array([[1], [10], [9], [10], [4]], dtype=np.uint8),
-    } | changes
-    savemat(folder / "train_32x32.mat", arrays, do_compression=True)
-    return folder / "train_32x32.mat", arrays
-
-
 def test_svhn_images_have_channels_first_and_ten_is_the_digit_0(tmp_path):
-    path, arrays = svhn_file(tmp_path)
-    images, digits = read_svhn(path)
+    pixels = np.random.default_rng(0).integers(0, 256, (32, 32, 3, 5), dtype=np.uint8)
+    path = tmp_path / "saved"  # gzipped, under a name that does not say so
+    contents = io.BytesIO()
+    savemat(contents, {"X": pixels, "y": np.array([[1], [10], [9], [10], [4]], np.uint8)})
+    path.write_bytes(gzip.compress(contents.getvalue()))
+    images, digits = archives.read_svhn({"test_32x32.mat": path}, "test")
     assert images.shape == (5, 3, 32, 32)
     for image, channel, row, column in ((0, 0, 3, 7), (4, 2, 31, 0), (2, 1, 0, 30)):
-        assert images[image, channel, row, column] == arrays["X"][row, column, channel, image]
+        assert images[image, channel, row, column] == pixels[row, column, channel, image]
     assert digits.tolist() == [1, 0, 9, 0, 4]
-    # Gzipped, under a name that does not say so.
-    saved = tmp_path / "saved"
-    saved.write_bytes(gzip.compress(path.read_bytes()))
-    np.testing.assert_array_equal(read_svhn(saved, "test")[0], images)
-
-
-@pytest.mark.parametrize(
-    ("changes", "reason"),
-    [
-        ({"X": np.zeros((32, 32, 3, 5))}, "X is float64"),
-        ({"X": np.zeros((32, 30, 3, 5), np.uint8)}, "expected uint8 32x32x3xN"),
-        ({"y": np.ones((4, 1), np.uint8)}, "y is"),
-        ({"y": np.zeros((5, 1), np.uint8)}, "digit from 1 to 10"),
-        ({"y": np.full((5, 1), 11, np.uint8)}, "digit from 1 to 10"),
-        (b"", "expected a MATLAB 5 file"),
-        (b"no MATLAB file", "expected a MATLAB 5 file"),
-        (pickle.dumps({"X": 1, "y": 2}), "expected a MATLAB 5 file"),
-        *((share, "expected a MATLAB 5 file") for share in (0.01, 0.1, 0.5, 0.9, 0.999)),
-    ],
-)
-def test_other_arrays_and_what_is_no_whole_matlab_file_are_refused(tmp_path, changes, reason):
-    path, _ = svhn_file(tmp_path, **(changes if isinstance(changes, dict) else {}))
-    whole = path.read_bytes()
-    if not isinstance(changes, dict):
-        path.write_bytes(
-            changes if isinstance(changes, bytes) else whole[: int(changes * len(whole))]
-        )
-    with pytest.raises(InfoGANError, match=rf"train_32x32\.mat: .*{reason}"):
-        read_svhn(path)
 
 
 # CelebA.
@@ -131,6 +91,9 @@ def celeba(tmp_path):
 def test_celeba_is_the_central_square_of_148_pixels_with_the_attributes_of_a_part(
     celeba, split, names
 ):
+    if split == "test":
+        for path in celeba.values():
+            path.write_bytes(gzip.compress(path.read_bytes()))
     images, attributes = archives.read_celeba(celeba, split)
     assert images.shape == (len(names), 3, 32, 32)
     expected = np.zeros((3, 32, 32), dtype=int)
@@ -142,38 +105,10 @@ def test_celeba_is_the_central_square_of_148_pixels_with_the_attributes_of_a_par
     assert attributes.tolist() == [[one in HAVE[name] for one in ATTRIBUTES] for name in names]
 
 
-def test_celebas_files_are_read_gzipped(celeba):
-    expected = archives.read_celeba(celeba, "train")
-    for path in celeba.values():
-        path.write_bytes(gzip.compress(path.read_bytes()))
-    for array, same in zip(archives.read_celeba(celeba, "train"), expected, strict=True):
-        np.testing.assert_array_equal(array, same)
-
-
-@pytest.mark.parametrize(
-    ("name", "old", "new", "reason"),
-    [
-        ("list_eval_partition.txt", "000003.jpg 0", "000003.jpg", "expected 2 words in every line"),
-        ("list_attr_celeba.txt", "Smiling", "Frowning", "expected CelebA's 40 .*Frowning"),
-        ("list_attr_celeba.txt", "000003.jpg", "3.jpg", "expected .* 1 or -1 .*000003"),
-        ("list_attr_celeba.txt", " 1", " 0", "expected .* 1 or -1"),
-        ("list_attr_celeba.txt", "000001.jpg -1", "000001.jpg", "expected .* 1 or -1"),
-        ("img_align_celeba.zip", "", None, r"expected a zip .*img_align_celeba\.zip"),
-        ("img_align_celeba.zip", "", "no zip", "expected a zip of aligned JPEG files"),
-    ],
-)
-def test_what_celebas_files_lack_is_named(celeba, name, old, new, reason):
-    celeba[name].unlink() if new is None else celeba[name].write_text(
-        celeba[name].read_text().replace(old, new) if old else new
-    )
-    with pytest.raises(InfoGANError, match=rf"{name}: {reason}"):
-        archives.read_celeba(celeba, "train")
-
-
-def test_a_picture_that_celebas_archive_lacks_is_named(celeba):
-    for name in ("list_eval_partition.txt", "list_attr_celeba.txt"):
-        celeba[name].write_text(celeba[name].read_text().replace("000003", "000009"))
-    with pytest.raises(InfoGANError, match=r"img_align_celeba\.zip.*000009"):
+def test_attributes_in_another_order_than_the_registrys_are_refused(celeba):
+    path = celeba["list_attr_celeba.txt"]
+    path.write_text(path.read_text().replace("Smiling", "Frowning"))
+    with pytest.raises(InfoGANError, match=r"list_attr_celeba\.txt: lists .*Frowning"):
         archives.read_celeba(celeba, "train")
 
 
@@ -182,15 +117,15 @@ def test_a_picture_that_celebas_archive_lacks_is_named(celeba):
 VIEWS = [("ffe1", 20, 348), ("0ab2", 30, 11), ("ffe1", 20, 11), ("0ab2", 20, 197)]
 
 
-def chairs(contents=None, order=list):
-    """A tar as it is published, with what else lies in it, in no order or in this one."""
+def chairs(contents=None):
+    """A tar as it is published, with what else lies in it, in no order."""
     files = {"rendered_chairs/all_chair_names.mat": b"MATLAB"}
     for number, (model, elevation, rotation) in enumerate(VIEWS):
         pixels = framed(np.maximum(checks(480, 64 // 4)[0], 10 * number), 600, 600, 255)
         name = f"image_{number:03}_p{elevation:03}_t{rotation:03}_r096.png"
         colour = np.stack([pixels] * 3, axis=2)
         files[f"rendered_chairs/{model}/renders/{name}"] = contents or picture_bytes(colour)
-    return tar_bytes(order(files.items()))
+    return tar_bytes(files.items())
 
 
 def test_chairs_are_central_squares_averaged_and_grey_by_model_elevation_and_rotation(tmp_path):
@@ -214,14 +149,6 @@ def test_the_last_of_every_ten_chairs_is_for_testing(tmp_path):
     assert (images.shape, factors.shape) == ((0, 1, 64, 64), (0, 2))
 
 
-def test_chairs_do_not_depend_on_the_order_of_the_archive(tmp_path):
-    expected = read_chairs(tmp_path, chairs())
-    for order in (sorted, reversed, lambda files: sorted(files)[::-1]):
-        views = read_chairs(tmp_path, chairs(order=order))
-        for array, same in zip(views, expected, strict=True):
-            np.testing.assert_array_equal(array, same)
-
-
 def test_chairs_that_are_transparent_stand_on_white(tmp_path):
     clear = np.zeros((600, 600, 4), dtype=np.uint8)
     assert (read_chairs(tmp_path, chairs(picture_bytes(clear)))[0] == 255).all()
@@ -238,11 +165,10 @@ WHOLE = gzip.compress(chairs(picture_bytes(np.zeros((480, 480), np.uint8))))
             chairs(picture_bytes(np.zeros((600, 400), np.uint8))),
             "400 x 600 pixels, expected at least 480 x 480",
         ),
-        (chairs(b"GIF89a"), "expected a tar of rendered chairs"),
         (chairs(b"\x89PNG broken"), "expected a tar of rendered chairs"),
         (WHOLE[: len(WHOLE) // 2], "expected a tar of rendered chairs .Compressed file ended"),
     ],
-    ids=["none", "narrow", "no picture", "broken", "truncated"],
+    ids=["none", "narrow", "broken", "truncated"],
 )
 def test_an_archive_without_chairs_is_refused(tmp_path, contents, reason):
     with pytest.raises(InfoGANError, match=reason):
@@ -261,7 +187,7 @@ def faces_folder(folder, table):
     (folder / "renders" / "a.png").write_bytes(picture_bytes(pixels))
     (folder / "renders" / "b.png").write_bytes(picture_bytes(255 - pixels))
     (folder / "wide.png").write_bytes(picture_bytes(pixels[:40]))
-    (folder / "faces.csv").write_bytes(table if isinstance(table, bytes) else table.encode())
+    (folder / "faces.csv").write_text(table, errors="surrogateescape")
     return fields
 
 
@@ -285,22 +211,18 @@ HEADER = "file,azimuth,elevation,light\n"
     ("table", "reason"),
     [
         ("azimuth,elevation,light\n1,0,0\n", "expected rows .* file, azimuth.*column is missing"),
-        ("file,azimuth\nrenders/a.png,1\n", "column is missing"),
         ("", "expected rows under columns file"),
         (f"{HEADER}renders/c.png,1,0,0\n", "row 1 .*No such file"),
         (f"{HEADER}wide.png,1,0,0\n", "row 1 .*96 x 40 pixels, expected a square"),
         (f"{HEADER}renders/a.png,0,0,0\nrenders/a.png,left,0,0\n", "row 2 .*left"),
         (f"{HEADER}renders/a.png,0,0\n", "row 1 "),
         (f"{HEADER}renders/a.png,0,5,1,2\n", "row 1 .*more values than columns"),
-        (f"{HEADER}br\xfccke.png,1\n".encode("cp1252"), "expected rows .*utf-8"),
+        (f"{HEADER}br\udcfccke.png,1\n", "expected rows .*utf-8"),
     ],
 )
 def test_tables_that_do_not_fit_are_refused(tmp_path, table, reason):
     faces_folder(tmp_path, table)
     with pytest.raises(InfoGANError, match=reason):
-        read_faces(tmp_path)
-    (tmp_path / "faces.csv").unlink()
-    with pytest.raises(InfoGANError, match=r"faces\.csv"):
         read_faces(tmp_path)
 
 
@@ -314,6 +236,13 @@ def saved(mode, colour, kind="PNG", **options):
         picture.putpalette([9, 9, 9, 200, 100, 50])
     picture.save(contents, kind, **options)
     return contents.getvalue()
+
+
+def read_picture(folder, contents):
+    """The images that a list of this picture alone gives."""
+    (folder / "a.png").write_bytes(contents)
+    (folder / "faces.csv").write_text(f"{HEADER}a.png,0,0,0\n")
+    return read_faces(folder)[0]
 
 
 @pytest.mark.parametrize(
@@ -330,9 +259,7 @@ def saved(mode, colour, kind="PNG", **options):
     ids=lambda value: "" if isinstance(value, bytes) else str(value),
 )
 def test_a_picture_of_a_plain_mode_has_its_grey_on_black(tmp_path, contents, grey):
-    (tmp_path / "a.png").write_bytes(contents)
-    (tmp_path / "faces.csv").write_text(f"{HEADER}a.png,0,0,0\n")
-    images, _ = read_faces(tmp_path)
+    images = read_picture(tmp_path, contents)
     assert (images == grey).all(), np.unique(images)
 
 
@@ -353,25 +280,5 @@ TURNED[0x0112] = 6
     ids=["CMYK", "16 bits", "transparent colour", "turned", "empty", "truncated"],
 )
 def test_a_picture_that_could_be_mistaken_is_refused_by_name(tmp_path, contents, reason):
-    (tmp_path / "a.png").write_bytes(contents)
-    (tmp_path / "faces.csv").write_text(f"{HEADER}a.png,0,0,0\n")
     with pytest.raises(InfoGANError, match=rf"faces\.csv: .* row 1 .*a\.png: .*{reason}"):
-        read_faces(tmp_path)
-
-
-@pytest.mark.parametrize(
-    ("write", "read", "file"),
-    [
-        (write_chairs, archives.read_chairs, "rendered_chairs.tar"),
-        (write_faces, archives.read_faces, "faces.csv"),
-    ],
-)
-def test_only_the_pictures_of_a_split_are_decoded(tmp_path, monkeypatch, write, read, file):
-    decoded = []
-    square = archives._square
-    monkeypatch.setattr(archives, "_square", lambda *given: decoded.append(0) or square(*given))
-    write(tmp_path)
-    for split in SPLITS:
-        decoded.clear()
-        images, _ = read({file: tmp_path / file}, split)
-        assert len(decoded) == len(images) > 0
+        read_picture(tmp_path, contents)

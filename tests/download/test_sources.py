@@ -72,17 +72,10 @@ def contents_of(paths):
     return {name: open_raw(path) for name, path in paths.items()}
 
 
-@pytest.mark.parametrize("zipped", [False, True])
-@pytest.mark.parametrize("folder", ["", "toy"])
-def test_files_that_a_person_put_there_are_taken_before_any_source(tmp_path, folder, zipped):
-    write_raw(tmp_path / folder, zipped=zipped)
-    paths = obtained(tmp_path, "is_interrupted")
-    assert {path.parent for path in paths.values()} == {tmp_path / folder}
-    assert contents_of(paths) == toy_files()
-
-
 # What a person has: names as elsewhere, an archive's folders, other files beside.
 NAMES = {
+    "as published": lambda name: name,
+    "gz": lambda name: f"{name}.gz",
     "dots": lambda name: name.replace("-idx", ".idx"),
     "dots, gz": lambda name: f"{name.replace('-idx', '.idx')}.gz",
     "gz that does not say so": lambda name: name.replace("-", "_"),
@@ -91,7 +84,7 @@ NAMES = {
     "in a folder of its name": lambda name: f"{name}/{name}",
     "two folders deep": lambda name: f"archive/{name.replace('-idx', '.idx')}/data",
 }
-ZIPPED = ("dots, gz", "gz that does not say so", "capitals")
+ZIPPED = ("gz", "dots, gz", "gz that does not say so", "capitals")
 
 
 def tree(folder):
@@ -126,6 +119,11 @@ def test_a_persons_files_are_found_by_their_bytes_and_left_as_they_are(tmp_path,
     assert tree(tmp_path / "toy") == before
 
 
+def test_files_beside_the_data_sets_folder_are_taken_before_any_source(tmp_path):
+    write_raw(tmp_path, zipped=True)
+    assert contents_of(obtained(tmp_path, "is_interrupted")) == toy_files()
+
+
 def test_what_is_fetched_goes_around_what_a_person_put_in_its_way(tmp_path):
     (tmp_path / "toy").mkdir()
     gives_wrong_bytes("", tmp_path / "toy")
@@ -137,17 +135,12 @@ def test_what_is_fetched_goes_around_what_a_person_put_in_its_way(tmp_path):
     assert f"toy: ignored '{tmp_path / 'toy' / 't10k'}" in lines[0]
     assert contents_of(paths) == toy_files()
     assert before.items() <= tree(tmp_path / "toy").items()
-    # Nothing is fetched again, also where earlier versions left it.
-    assert obtained(tmp_path) == paths
+    # Nothing is fetched again but what was damaged, also where earlier versions left it.
+    paths[TRAIN_IMAGES].write_bytes(b"damaged")
+    assert obtained(tmp_path, "gives_one", progress=lines.append) == paths
+    assert contents_of(obtained(tmp_path)) == toy_files()
     (tmp_path / "toy" / "fetched").rename(tmp_path / "toy" / "fetched-1")
     assert contents_of(obtained(tmp_path)) == toy_files()
-
-
-def test_what_was_fetched_and_damaged_is_fetched_again(tmp_path):
-    paths = obtained(tmp_path, "gives_plain")
-    paths[TRAIN_IMAGES].write_bytes(b"damaged")
-    assert obtained(tmp_path, "gives_plain") == paths
-    assert contents_of(paths) == toy_files()
 
 
 def test_a_truncated_gzip_beside_a_good_file_does_no_harm(tmp_path):
