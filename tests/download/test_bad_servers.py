@@ -21,7 +21,7 @@ if shutil.which("npm") is None:
     CHAIN = CHAIN[:1]
 # What each program says of each fault; None: it does not meet it, since it takes long to start.
 REASONS = {
-    "connection refused": ("Connection refused", "ECONNREFUSED"),
+    "connection refused": (None, "ECONNREFUSED"),
     "silent": ("timed out", "timeout"),
     "reset half-way": (None, "ECONNRESET|aborted|hang up"),
     "HTML": (None, "integrity"),

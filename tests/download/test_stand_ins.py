@@ -15,34 +15,26 @@ from infogan.download.solids import sample_traits
 from tests.layouts import seeded
 from tests.toy_data import register
 
-HEADS, SEATS = lookup("heads").factors, lookup("seats").factors
+RENDERERS = {"heads": (render_heads, IDENTITY), "seats": (render_seats, STYLE)}
 
 
-def middle_values(factors, num):
-    """Every factor in the middle of its range."""
-    return torch.tensor([[(factor.low + factor.high) / 2 for factor in factors]]).repeat(num, 1)
-
-
-def with_factors(factors, num, changed):
-    """Each factor in the middle of its range but for those given."""
-    values = middle_values(factors, num)
-    for name, value in changed.items():
-        values[:, [factor.name for factor in factors].index(name)] = value
-    return values
+def inputs(name, num, **changed):
+    """Each factor in the middle of its range but for those given, and so many sets of traits."""
+    factors = lookup(name).factors
+    middle = {factor.name: (factor.low + factor.high) / 2 for factor in factors}
+    traits = sample_traits(RENDERERS[name][1], num, seeded())
+    return torch.tensor([list((middle | changed).values())]).repeat(num, 1), traits
 
 
 def heads_with(num=6, **changed):
     """So many identities, with these factors."""
-    factors = with_factors(HEADS, num, changed)
-    return render_heads(factors, sample_traits(IDENTITY, num, seeded())).float()
+    return render_heads(*inputs("heads", num, **changed)).float()
 
 
 def seats_with(num=6, styles=None, **changed):
     """So many styles, or these, with these factors."""
-    factors = with_factors(SEATS, num, changed)
-    if styles is None:
-        styles = sample_traits(STYLE, num, seeded())
-    return render_seats(factors, styles).float()
+    factors, traits = inputs("seats", num, **changed)
+    return render_seats(factors, traits if styles is None else styles).float()
 
 
 @pytest.mark.parametrize("name", ["heads", "seats"])
@@ -58,14 +50,11 @@ def test_a_split_is_always_the_same_and_the_other_is_different(monkeypatch, name
         assert not np.array_equal(first, other)
 
 
-@pytest.mark.parametrize(
-    ("render", "traits", "factors", "num"),
-    [(render_heads, IDENTITY, HEADS, 18), (render_seats, STYLE, SEATS, 10)],
-)
-def test_an_image_does_not_depend_on_those_beside_it(render, traits, factors, num):
-    values, traits = middle_values(factors, num), sample_traits(traits, num, seeded())
-    alone = render(values[num - 1 :], traits[num - 1 :])
-    assert torch.equal(render(values, traits)[num - 1 :], alone)
+@pytest.mark.parametrize(("name", "num"), [("heads", 18), ("seats", 10)])
+def test_an_image_does_not_depend_on_those_beside_it(name, num):
+    values, traits = inputs(name, num)
+    render = RENDERERS[name][0]
+    assert torch.equal(render(values, traits)[num - 1 :], render(values[-1:], traits[-1:]))
 
 
 # Heads.
