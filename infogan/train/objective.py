@@ -1,10 +1,9 @@
 """What one training learns from the bound L_I, and from what else."""
 
-import json
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 from pydantic.dataclasses import dataclass
 
 from infogan.base.errors import InfoGANError
@@ -48,8 +47,8 @@ def save_objective(path: Path, objective: Objective) -> None:
 def load_objective(path: Path) -> Objective:
     """Read what `save_objective` wrote; an InfoGANError names a file that is not of this kind."""
     try:
-        return _ADAPTER.validate_python(json.loads(path.read_bytes()))
-    except (OSError, ValueError, ValidationError) as error:
+        return _ADAPTER.validate_json(path.read_bytes())
+    except (OSError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise InfoGANError(
             f"{path}: not an objective ({reason}); run `dvc repro objectives`"

@@ -23,8 +23,8 @@ class Progress:
 
     def add(self, measures: Measures) -> None:
         """Count one step; log the means when they are due, an InfoGANError if one is not finite."""
-        for name, value in measures.items():
-            self.sums[name] = self.sums.get(name, 0) + value
+        # In the order of the measures, also after a snapshot.
+        self.sums = {name: self.sums.get(name, 0) + value for name, value in measures.items()}
         self.step += 1
         self.since_log += 1
         if self.step % self.every == 0 or self.step == self.num_steps:

@@ -7,7 +7,6 @@ never taken up.
 
 import hashlib
 import json
-import os
 import shutil
 import time
 from collections.abc import Callable
@@ -16,14 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import SoftFileLease, Timeout
 from torch import Tensor
 
 from infogan.base.errors import InfoGANError
 from infogan.base.files import write_file
 from infogan.base.tensors import load_tensors, save_tensors
-from infogan.train.locks import Held, Lease, Say, check_regular, open_lock, take_lock
+from infogan.train.locks import Say
 
 Identity = dict[str, Any]
+
+# A holder that has not renewed its claim for so long is on a machine that died.
+SECONDS_OF_LEASE = 20.0
+# How long to wait for a holder that may be about to end, or be dead.
+SECONDS_TO_WAIT = 30.0
 
 # Unfinished trainings that are kept, of 160 MB each on MNIST. Beyond them those of the last week
 # are, too: a cluster may have left more, to go on with; running ones are never deleted.
@@ -64,7 +69,7 @@ class Snapshots:
         say: Say,
         seconds_between: float = 30.0,
     ) -> None:
-        self._text = json.dumps(identity, sort_keys=True, indent=2)
+        self._text = json.dumps(identity, indent=2)
         digest = hashlib.sha256(self._text.encode()).hexdigest()[:16]
         self.folder = root / f"{run}-{digest}"
         self.run, self.identity, self.say = run, identity, say
@@ -72,29 +77,31 @@ class Snapshots:
         self.stop_requested = False
         self.resumed_step = 0
         self._last = time.monotonic()
-        self._lease = self._claim()
+        self._lease = _lease(self.folder)
+        self._claim()
 
     def close(self) -> None:
         """Leave the snapshots to the next training of the same identity."""
-        if self._lease is not None:
+        with suppress(OSError):
             self._lease.release()
-            self._lease = None
 
     def load(self) -> Snapshot | None:
         """The newest snapshot of this training, if there is a sound one; says what it found."""
-        if self._lease is None:
+        if not self._lease.is_locked:
             return None
         try:
-            snapshot = _read(self.folder / "snapshot")
+            header, tensors = load_tensors(self.folder / "snapshot", "snapshot")
         except FileNotFoundError:
             self._explain_difference()
             return None
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError) as error:
             self.say(f"starts anew: the snapshot in {self.folder} is damaged ({error})")
             return None
-        self.say(f"goes on after step {snapshot.step}, from the snapshot in {self.folder}")
-        self.resumed_step = snapshot.step
-        return snapshot
+        described = json.loads(header)
+        log = [(step, means) for step, means in described["log"]]
+        self.resumed_step = described["step"]
+        self.say(f"goes on after step {self.resumed_step}, from the snapshot in {self.folder}")
+        return Snapshot(self.resumed_step, tensors, log)
 
     def after_step(self, take: Callable[[], Snapshot]) -> None:
         """Save the state that `take` gives when it is time; raise Interrupted on request."""
@@ -109,19 +116,18 @@ class Snapshots:
 
     def discard(self) -> None:
         """Delete this training's snapshots: it is done."""
-        if self._lease is not None and self._lease.is_ours():
+        if self._lease.is_locked and self._lease.is_lock_held_by_us:
             shutil.rmtree(self.folder, ignore_errors=True)
         self.close()
 
     def _save(self, snapshot: Snapshot) -> bool:
-        if self._lease is None:
+        if not self._lease.is_locked:
             return False
-        if not self._lease.is_ours():
-            self.say("another process has taken the training over: this one keeps no snapshots")
+        if not self._lease.is_lock_held_by_us:  # as after this process stood still for long
+            self.say(f"keeps no more snapshots: another has taken over {self.folder}")
             self.close()
             return False
-        names = list(snapshot.tensors)  # their order is the order of what is logged
-        header = json.dumps({"step": snapshot.step, "log": snapshot.log, "names": names})
+        header = json.dumps({"step": snapshot.step, "log": snapshot.log})
         try:
             save_tensors(self.folder / "snapshot", snapshot.tensors, "snapshot", header)
         except InfoGANError as error:
@@ -130,35 +136,36 @@ class Snapshots:
             return False
         return True
 
-    def _claim(self) -> Lease | None:
-        """Make the folder and lease it for this process; None, and a word why, where that fails."""
-        lease = None
+    def _claim(self) -> None:
+        """Lease the folder for this process; say why where that fails."""
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if self.folder.is_symlink():
-                raise ValueError(f"{self.folder} is a link")
-            lease = Lease(self.folder, self.say)
+            try:
+                self._lease.acquire(timeout=0)
+            except Timeout:
+                self.say(f"waits for {self._holder()}, which runs the same training")
+                self._lease.acquire(timeout=SECONDS_TO_WAIT)
             # What a killed process left of one: our own name, or safetensors' while it writes.
-            for partial in (*self.folder.glob(".*.partial"), *self.folder.glob(".tmp*")):
-                partial.unlink(missing_ok=True)
+            for partial in self.folder.glob(".*"):
+                partial.unlink()
             write_file(self.folder / "identity.json", self._text)
-            _drop_oldest(self.folder)
-            return lease
-        except Held as holder:
-            self.say(f"{holder} runs the same training: this one keeps no snapshots")
-        except (OSError, ValueError) as error:
+            _drop_oldest(self.folder.parent)
+        except Timeout:
+            self.say(f"{self._holder()} runs the same training: this one keeps no snapshots")
+        except (OSError, ValueError, RuntimeError) as error:  # RuntimeError: no thread to renew it
             self.say(f"keeps no snapshots: {error}")
-        if lease is not None:
-            lease.release()
-        return None
+            self.close()
+
+    def _holder(self) -> str:
+        if (owner := self._lease.owner) is None:
+            return "another process"
+        machine = owner.hostname.partition("?")[0]  # in a container, its number follows
+        return f"process {owner.pid} on {machine}"
 
     def _explain_difference(self) -> None:
         """Name what differs from the newest unfinished training that could have been this one."""
-        others = set(self.folder.parent.glob(f"{self.run}-*")) - {self.folder}
+        others = {path.parent for path in self.folder.parent.glob(f"{self.run}-*/snapshot")}
         for folder in sorted(others, key=_last_changed, reverse=True):
             try:
-                check_regular(folder / "snapshot")
-                check_regular(folder / "identity.json")
                 other = json.loads((folder / "identity.json").read_text(encoding="utf-8"))
             except (OSError, ValueError):
                 continue  # killed while it wrote this, or done meanwhile
@@ -169,27 +176,22 @@ class Snapshots:
                 return
 
 
-def _read(path: Path) -> Snapshot:
-    check_regular(path)
-    header, tensors = load_tensors(path, "snapshot")
-    described = json.loads(header)
-    log = [(step, means) for step, means in described["log"]]
-    return Snapshot(described["step"], {name: tensors[name] for name in described["names"]}, log)
+def _lease(folder: Path) -> SoftFileLease:
+    """The sole use of a training's folder, among the processes of all machines that share it.
+
+    A file beside the folder names the holder, which renews it until it releases it or dies.
+    """
+    return SoftFileLease(f"{folder}.lock", lease_duration=SECONDS_OF_LEASE)
 
 
-def _drop_oldest(ours: Path) -> None:
-    """Delete old unfinished trainings beyond the newest; running ones, locked, stay."""
-    folders = [folder for folder in ours.parent.iterdir() if folder != ours]
+def _drop_oldest(root: Path) -> None:
+    """Delete old unfinished trainings beyond the newest; running ones, which are leased, stay."""
+    folders = [path.parent for path in root.glob("*/identity.json")]
     folders.sort(key=_last_changed, reverse=True)
-    long_ago = _last_changed(ours) - SECONDS_KEPT
-    for folder in folders[MAX_KEPT:]:
-        if _last_changed(folder) > long_ago:
-            continue
-        with suppress(OSError, ValueError):
-            lock = open_lock(folder / "lock")
-            if take_lock(lock):
+    for folder in folders[MAX_KEPT + 1 :]:
+        if _last_changed(folder) < time.time() - SECONDS_KEPT:
+            with suppress(OSError), _lease(folder).acquire(timeout=0):
                 shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
 
 
 def _last_changed(path: Path) -> float:
