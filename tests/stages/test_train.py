@@ -1,5 +1,6 @@
 import errno
 import io
+import json
 import os
 import signal
 import sys
@@ -8,6 +9,7 @@ import pytest
 
 from infogan.train.snapshot import Interrupted, Snapshots
 from stages.terminal import SECONDS_PER_LINE, Terminal, stopping_gracefully
+from stages.train import Log
 
 MEANS = {
     "discriminator_loss": 1.275,
@@ -47,11 +49,19 @@ class Gone(io.StringIO):
         raise OSError(self.number, os.strerror(self.number))
 
 
-def test_a_terminal_that_is_lost_on_the_way_stops_the_training(tmp_path, monkeypatch):
-    monkeypatch.setattr(sys, "stdout", Gone(errno.EIO))
-    monkeypatch.setattr(sys, "stderr", Gone(errno.EIO))
+@pytest.fixture
+def snapshots(tmp_path):
+    return Snapshots(tmp_path, "infogan-0", {}, lambda text: None)
+
+
+@pytest.mark.parametrize("when", ["before", "on the way"])
+@pytest.mark.parametrize("number", [errno.EIO, errno.EPIPE])
+def test_a_terminal_that_is_lost_stops_the_training(snapshots, monkeypatch, when, number):
+    monkeypatch.setattr(sys, "stdout", Gone(number))
+    monkeypatch.setattr(sys, "stderr", Gone(number))
     terminal = Terminal("infogan-0", 100)
-    snapshots = Snapshots(tmp_path, "infogan-0", {}, print)
+    if when == "before":
+        terminal.say("begins")
 
     def train():
         with stopping_gracefully(snapshots, terminal):
@@ -69,3 +79,35 @@ def test_a_terminal_that_is_a_full_disk_is_an_error(monkeypatch):
     monkeypatch.setattr(sys, "stdout", Gone(errno.ENOSPC))
     with pytest.raises(OSError, match="No space left"):
         Terminal("infogan-0", 100).say("begins")
+
+
+def test_under_nohup_the_end_of_the_terminal_stops_nothing_and_handlers_are_given_back(
+    snapshots, monkeypatch
+):
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # as nohup does
+    try:
+        handlers = [signal.getsignal(number) for number in signals]
+        with stopping_gracefully(snapshots, Terminal("infogan-0", 100)):
+            os.kill(os.getpid(), signal.SIGHUP)
+            assert not snapshots.stop_requested
+            assert signal.getsignal(signal.SIGTERM) != handlers[1]
+        assert [signal.getsignal(number) for number in signals] == handlers
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_reader_of_the_summary_finds_the_one_before_while_it_is_written(tmp_path, monkeypatch):
+    found, replace = [], os.replace
+    summary = tmp_path / "metrics.json"
+
+    def look(source, target):
+        found.append(json.loads(summary.read_text())["step"] if summary.exists() else None)
+        replace(source, target)
+
+    log = Log(str(tmp_path), dvcyaml=False, save_dvc_exp=False)
+    monkeypatch.setattr(os, "replace", look)
+    for step in (5, 10):
+        log.record(step, MEANS)
+    assert found == [None, 5]
+    assert json.loads(summary.read_text()) == MEANS | {"step": 10}
