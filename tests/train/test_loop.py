@@ -1,5 +1,6 @@
 import copy
 import math
+import re
 from dataclasses import replace
 from functools import partial
 from itertools import islice, pairwise
@@ -165,10 +166,8 @@ def test_a_step_descends_the_papers_losses_and_returns_them(make_params, backend
     expected, networks = (copy.deepcopy((before.generator, before.discriminator)) for _ in range(2))
     sgd = partial(torch.optim.SGD, lr=0.1)
     players = Players(*networks, *(MasterWeights(each, torch.float32, sgd) for each in networks))
-    game, images = (
-        Game(params, objective, backend),
-        torch.rand(BATCH, 1, 28, 28, generator=seeded()),
-    )
+    game = Game(params, objective, backend)
+    images = torch.rand(BATCH, 1, 28, 28, generator=seeded())
     rng, expected_rng = seeded(1), seeded(1)
     measures = train_step(players, game, images, rng, given)
     losses = reference_step(*expected, game, images, given, expected_rng, 0.1)
@@ -206,14 +205,9 @@ def test_epochs_are_permutations_shuffled_anew_without_their_remainder():
     assert len(next(shuffled_batches(11, 11, seeded(), CPU))) == 11
 
 
-@pytest.mark.parametrize(("held_out", "left"), [(53, 7), (1000, 0)])
-def test_a_batch_larger_than_the_data_is_refused_in_one_line(run, held_out, left):
-    with pytest.raises(InfoGANError) as refused:
-        run(changes={"training.held_out_images": held_out})
-    assert str(refused.value) == (
-        f"training.batch_size = 8: expected at most the {left} training images that "
-        "training.held_out_images leaves"
-    )
+def test_a_batch_larger_than_the_data_is_refused_in_one_line(run):
+    with pytest.raises(InfoGANError, match=r"batch_size = 8: expected at most the 7 .*held_out_im"):
+        run(changes={"training.held_out_images": 53})
 
 
 def test_held_out_images_and_labels_are_the_first_and_never_seen(
@@ -269,12 +263,8 @@ def test_means_are_logged_every_interval_and_at_the_last_step(run):
 def test_a_training_that_diverges_stops_and_names_step_and_measure(run):
     with pytest.raises(InfoGANError) as stopped:
         run(changes={"training.generator_lr": 1e30, "num_steps": 4, "training.log_every": 2})
-    message = str(stopped.value)
-    assert "\n" not in message
-    assert " at step 2: training diverged" in message or " at step 4: training diverged" in message
-    name, _, value = message.split(" at step")[0].partition(" = ")
-    assert name in {"discriminator_loss", "generator_loss", "bound_cat_nats", "bound_cont_nats"}
-    assert not math.isfinite(float(value))
+    said = r"^[a-z]+_[a-z_]+ = (nan|-?inf) at step [24]: training diverged; try .*float32$"
+    assert re.match(said, str(stopped.value))
 
 
 def test_bfloat16_trains_close_to_float32_with_weights_in_float32(run):
@@ -385,17 +375,17 @@ def test_snapshots_do_not_change_a_training(run, tmp_path):
 # What is learned.
 
 
-def test_a_hundred_steps_make_the_categorical_code_readable_and_the_controls_less(run):
+def test_fifty_steps_make_the_categorical_code_readable_and_the_controls_less(run):
     changes = {
         "networks.width": 0.1,
-        "num_steps": 100,
+        "num_steps": 50,
         "categories_from_maps": False,  # with them a seed in four has not begun by step 200
         "codes.categorical": [5],
         "codes.continuous": 1,
         "training.batch_size": 32,
-        "training.discriminator_lr": 2e-3,
-        "training.generator_lr": 2e-3,
-        "training.log_every": 50,
+        "training.discriminator_lr": 4e-3,
+        "training.generator_lr": 4e-3,
+        "training.log_every": 25,
         "maps.elastic": 0.0,
     }
     infogan, gan = (
