@@ -1,5 +1,6 @@
 import errno
 import os
+import re
 import shutil
 
 import pytest
@@ -155,10 +156,10 @@ def test_another_run_or_one_on_other_data_or_networks_is_not_compared(open_snaps
 @pytest.mark.parametrize("identity", ["{", None])
 def test_an_unfinished_training_whose_identity_is_lost_is_left_alone(open_snapshots, identity):
     # Killed while it wrote down what it is.
-    before = saved(open_snapshots)
-    (before.folder / "identity.json").unlink()
+    path = saved(open_snapshots).folder / "identity.json"
+    path.unlink()
     if identity is not None:
-        (before.folder / "identity.json").write_text(identity)
+        path.write_text(identity)
     assert open_snapshots({**IDENTITY, "seed": 4}).load() is None
     assert_loads_state(open_snapshots())
 
@@ -282,21 +283,17 @@ def test_a_folder_that_cannot_be_made_is_said_and_training_goes_on(open_snapshot
     snapshots.after_step(lambda: STATE)
     snapshots.discard()
     (line,) = snapshots.said
-    assert line.startswith("keeps no snapshots: ")
-    assert str(tmp_path / "file") in line
+    assert re.match(f"keeps no snapshots: .*{tmp_path / 'file'}", line)
 
 
 def test_a_disk_too_full_for_a_claim_is_said_and_training_goes_on(open_snapshots, monkeypatch):
     with monkeypatch.context() as full:
         full.setattr("pathlib.Path.write_bytes", no_space)
         snapshots = open_snapshots()
-    assert snapshots.load() is None
     snapshots.after_step(lambda: STATE)
     assert not (snapshots.folder / "snapshot").exists()
-    assert snapshots.said == [
-        f"keeps no snapshots: cannot write {snapshots.folder / 'identity.json'}: "
-        "No space left on device; free some space there and run again"
-    ]
+    (line,) = snapshots.said
+    assert re.match(r"keeps no snapshots: cannot write .*identity\.json: No space left", line)
 
 
 def test_a_snapshot_that_cannot_be_written_is_said_and_the_one_before_stays(
