@@ -6,6 +6,10 @@ import torch
 from jaxtyping import Float32, UInt8
 from torch import Tensor
 
+# Images that a network is asked about at once: what it computes of them stays in the processor's
+# cache, and the memory is used again in place of being asked for anew.
+AT_ONCE = 200
+
 
 class Split(NamedTuple):
     """The images of one split with their true classes."""

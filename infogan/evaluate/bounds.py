@@ -9,7 +9,7 @@ from functools import partial
 
 import torch
 
-from infogan.evaluate.sorting import BATCH_SIZE
+from infogan.base.images import AT_ONCE
 from infogan.evaluate.subject import Measurements, Subject
 from infogan.method.codes import sample, split_continuous, split_recognition
 from infogan.method.losses import bounds, continuous_bound
@@ -91,7 +91,7 @@ def bound_scores(
     """
     codes = sample(layout, num_samples, rng)
     with torch.inference_mode():
-        outputs = [discriminator.recognise(generator(batch)) for batch in codes.split(BATCH_SIZE)]
+        outputs = [discriminator.recognise(generator(batch)) for batch in codes.split(AT_ONCE)]
     q = split_recognition(layout, torch.cat(outputs))
     categorical, continuous = bounds(layout, codes, q)
     scores = {}

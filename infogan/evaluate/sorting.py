@@ -10,14 +10,14 @@ from scipy.optimize import linear_sum_assignment
 from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
 from torch import Tensor, nn
 
-from infogan.base.images import Split, scale
+from infogan.base.images import AT_ONCE, Split, scale
 from infogan.evaluate.record import UNMATCHED
 from infogan.evaluate.subject import Measurements, Subject
 from infogan.method.codes import Recognition, split_recognition
 from infogan.method.networks import Discriminator
 from infogan.params import CodeLayout
 
-# Images a network sees at once; only the batch-statistics convention depends on it.
+# Images of a batch where its own statistics are the convention.
 BATCH_SIZE = 1000
 
 
@@ -27,20 +27,20 @@ def measure(subject: Subject) -> Measurements:
         return Measurements()
     subject.progress("sorting real images by c1")
     with batch_statistics(subject.discriminator):
-        other = sort_images(subject)
-    chosen = sort_images(subject)
+        other = sort_images(subject, BATCH_SIZE)
+    chosen = sort_images(subject, AT_ONCE)
     chosen.metrics |= {f"{key}_batch_statistics": v for key, v in other.metrics.items()}
     return chosen
 
 
-def sort_images(subject: Subject) -> Measurements:
+def sort_images(subject: Subject, batch_size: int) -> Measurements:
     """Scores and counts on the test images, by the map from the first training images."""
     discriminator, layout, data_set = subject.discriminator, subject.layout, subject.data_set
     size, num_classes = layout.categorical[0], data_set.num_classes
     num = subject.num_samples
     train_labels, test_labels = subject.train[1][:num].numpy(), subject.test[1].numpy()
     train_categories, test_categories = (
-        recognise_images(discriminator, layout, images, data_set.value_range)
+        recognise_images(discriminator, layout, images, data_set.value_range, batch_size)
         .logits[0]
         .argmax(dim=1)
         .numpy()
@@ -59,13 +59,14 @@ def recognise_images(
     layout: CodeLayout,
     images: UInt8[Tensor, "image channel height width"],
     value_range: tuple[float, float],
+    batch_size: int = AT_ONCE,
 ) -> Recognition:
     """Q(c|x) of each real image, on the CPU."""
     device = next(discriminator.parameters()).device
     with torch.inference_mode():
         outputs = [
             discriminator.recognise(scale(batch.to(device), value_range)).cpu()
-            for batch in images.split(BATCH_SIZE)
+            for batch in images.split(batch_size)
         ]
     return split_recognition(layout, torch.cat(outputs))
 

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from infogan.base.dataset import DataSet
 from infogan.base.errors import InfoGANError
 from infogan.base.factors import num_coordinates
-from infogan.base.images import scale
+from infogan.base.images import AT_ONCE, scale
 from infogan.base.randomness import random_stream
 from infogan.base.tensors import load_tensors, save_tensors
 from infogan.datasets import lookup
@@ -32,7 +32,6 @@ CHANNELS = (32, 64, 128)
 SMALLEST_MAP = 8
 # Share of the steps over which the learning rate rises; over the rest it falls to 0.
 WARM_UP = 0.2
-BATCH_SIZE = 500  # images that it is asked about at once
 
 Log = Callable[[int, float], None]
 
@@ -139,7 +138,7 @@ def penultimate_features(
     return torch.cat(
         [
             judge.features((batch.to(device) - low) / (high - low)).to(images.device)
-            for batch in images.split(BATCH_SIZE)
+            for batch in images.split(AT_ONCE)
         ]
     )
 

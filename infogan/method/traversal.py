@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from infogan.base.errors import InfoGANError
+from infogan.base.images import AT_ONCE
 from infogan.method.codes import sample
 from infogan.method.networks import Generator
 from infogan.params import CodeLayout
@@ -67,7 +68,7 @@ def continuous_traversal(
 
 
 def generate(
-    generator: Generator, latents: Float[Tensor, "*grid latent"], batch_size: int = 1000
+    generator: Generator, latents: Float[Tensor, "*grid latent"], batch_size: int = AT_ONCE
 ) -> Float[Tensor, "*grid channel height width"]:
     """Images G(z, c) of a grid of latents, in the data set's value range, on the CPU."""
     device = next(generator.parameters()).device
