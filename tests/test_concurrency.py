@@ -8,10 +8,9 @@ import pytest
 import yaml
 
 from tests.stages.test_stages import TINY, contents, run_stage
-from tests.test_pipeline import Run, commit, copy_repository, environment, make_run, start_queue
+from tests.test_pipeline import Run, commit, copy_repository, environment, make_run
 
 TRAININGS = ("infogan-0", "gan-0")
-QUEUED = {"a": 0.25, "b": 0.75}
 NUM_STEPS = 150  # which last longer than a stage takes to see that DVC is gone
 
 
@@ -34,11 +33,9 @@ def run(folder, tmp_path_factory, make_params) -> Run:
     return run
 
 
-def trained_alone(folder: Path, target: Path, name: str, **changes: object) -> dict[str, bytes]:
-    """What a training leaves that runs here by itself, with some parameters changed."""
-    values = yaml.safe_load((folder / "params.yaml").read_text()) | changes
-    params = target / "params.yaml"
-    params.write_text(yaml.safe_dump(values))
+def trained_alone(folder: Path, target: Path, name: str) -> dict[str, bytes]:
+    """What a training leaves that runs here by itself."""
+    params = folder / "params.yaml"
     run_stage("objectives", params, "--out", target / "objectives")
     objective, seed = name.split("-")
     data = ("--data", folder / "data" / "packed")
@@ -82,32 +79,3 @@ def test_a_stage_that_there_is_not_is_refused_and_one_that_fails_is_named(run, f
     assert all(f"traverse@{name}" in last for name in TRAININGS)
     assert last.endswith(": failed; the cause stands above")
     assert run("git", "status", "--porcelain") == ""
-
-
-def test_two_queued_experiments_at_once_do_not_mix(run, folder, tmp_path, monkeypatch):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-
-    def ref(name: str) -> str:
-        return run("git", "for-each-ref", "--format=%(refname)", f"refs/exps/*/*/{name}").strip()
-
-    # Where two results arrive at once, DVC 3.67 may lose one, and call it a success all the same.
-    for _ in range(3):
-        if not (missing := [name for name in QUEUED if not ref(name)]):
-            break
-        for name in missing:
-            values = ("-S", f"lambda_disc={QUEUED[name]}", "-S", "num_steps=10")
-            run("dvc", "exp", "run", "--queue", "--force", "-n", name, *values, "train@infogan-0")
-        start_queue(run, "-j", "2")
-        give_up = time.monotonic() + 80
-        while not all(map(ref, QUEUED)) and time.monotonic() < give_up:
-            time.sleep(0.2)
-    assert all(map(ref, QUEUED)), run("dvc", "queue", "status")
-    assert run("git", "status", "--porcelain") == ""
-    for name, weight in QUEUED.items():
-        alone = trained_alone(folder, tmp_path, "infogan-0", lambda_disc=weight, num_steps=10)
-        lock = yaml.safe_load(run("git", "show", f"{ref(name)}:dvc.lock"))
-        outs = {out["path"]: out for out in lock["stages"]["train@infogan-0"]["outs"]}
-        for file in ("weights.safetensors", "film.npy", "metrics.json"):
-            cached = outs[f"runs/train/infogan-0/{file}"]["md5"]
-            path = folder / ".dvc" / "cache" / "files" / "md5" / cached[:2] / cached[2:]
-            assert path.read_bytes() == alone[file], f"{name}: {file}"

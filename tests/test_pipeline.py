@@ -71,14 +71,6 @@ def make_run(folder: Path, home: Path) -> Run:
     return run
 
 
-def start_queue(run: Run, *options: str) -> None:
-    """Start the workers without their output, which they would hold open until they end.
-
-    On a busy machine some never do (dvc-task 0.40).
-    """
-    run("sh", "-c", 'dvc queue start "$@" > /dev/null 2>&1', "sh", *options)
-
-
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, make_params) -> Run:
     """Runs a command in a repository with tiny parameters, in which `dvc repro` has been run.
