@@ -78,7 +78,7 @@ def test_every_kind_of_preset_reaches_the_report(tmp_path, monkeypatch, miniatur
     (tmp_path / "raw" / dataset).mkdir(parents=True)
     WRITERS[dataset](tmp_path / "raw" / dataset)
     prepare(dataset, tmp_path / "raw", tmp_path / "data")
-    run_stages(params, tmp_path)
+    run_stages(params, tmp_path, tmp_path / "data")
 
     data_set, layout = lookup(dataset), load_params(params).codes
     reports = tmp_path / "reports"

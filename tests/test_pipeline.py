@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from tests.imports import ROOT
-from tests.stages.test_stages import TINY, leaves
+from tests.stages.test_stages import TINY, leaves, run_stage, run_stages
 
 Run = Callable[..., str]
 
@@ -73,9 +73,10 @@ def make_run(folder: Path, home: Path) -> Run:
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory, make_params) -> Run:
-    """Runs a command in a repository with tiny parameters, in which `dvc repro` has been run.
+    """Runs a command in a repository with tiny parameters, in which all stages have been run.
 
-    The project is a folder of a larger Git repository.
+    The project is a folder of a larger Git repository. The stages ran in this process, which takes
+    a sixth of the time.
     """
     folder = tmp_path_factory.mktemp("repository") / "project"
     folder.mkdir()
@@ -83,9 +84,14 @@ def run(tmp_path_factory, make_params) -> Run:
     copy_repository(folder, run, "..")
     (folder / "dvc.lock").unlink(missing_ok=True)
     values = make_params(TINY | {"seeds": [0], "lambda_cont": 0.1}).model_dump()
-    (folder / "params.yaml").write_text(yaml.safe_dump(values, sort_keys=False))
-    commit(run)
-    run("dvc", "repro")
+    params = folder / "params.yaml"
+    params.write_text(yaml.safe_dump(values, sort_keys=False))
+    packed = folder / "data" / "packed"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DVC_ROOT", str(folder))
+        run_stage("download", params, "--out", packed, "--raw", folder / "data" / "raw")
+        run_stages(params, folder, packed)
+    run("dvc", "commit", "--force")
     commit(run)
     return run
 
@@ -119,7 +125,7 @@ def test_the_committed_lock_file_is_that_of_the_committed_code(tmp_path):
     assert stages_run(output) == set()
 
 
-def test_repro_writes_finite_metrics_of_every_objective(run):
+def test_dvc_shows_finite_metrics_of_every_objective(run):
     found = metrics(run)
     assert set(found) == {"infogan", "gan", "judge"}
     assert len(leaves(found)) > 30

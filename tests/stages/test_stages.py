@@ -93,9 +93,9 @@ def shared(tmp_path_factory, make_params) -> Path:
     return folder
 
 
-def run_stages(params: Path, folder: Path, images: Path | None = None) -> None:
-    """All stages on the packed `folder`/data, the judge's if need be; training reads `images`."""
-    values, runs, data = load_params(params), folder / "runs", ("--data", folder / "data")
+def run_stages(params: Path, folder: Path, packed: Path, images: Path | None = None) -> None:
+    """All stages on packed data, the judge's if need be; training reads `images`."""
+    values, runs, data = load_params(params), folder / "runs", ("--data", packed)
     run_stage("objectives", params, "--out", runs / "objectives")
     if not (runs / "judge").exists():
         run_stage("judge", params, *data, "--out", runs / "judge")
@@ -105,7 +105,7 @@ def run_stages(params: Path, folder: Path, images: Path | None = None) -> None:
         name, seeded = f"{objective}-{seed}", ("--seed", str(seed))
         trained, evaluated = runs / "train" / name, runs / "evaluate" / name
         file = ("--objective", runs / "objectives" / f"{objective}.json")
-        seen = ("--data", images or folder / "data")
+        seen = ("--data", images or packed)
         run_stage("train", params, *file, *seeded, *seen, "--out", trained)
         weights = ("--weights", trained / "weights.safetensors", *seeded)
         run_stage("traverse", params, *weights, "--out", runs / "traverse" / name)
@@ -123,8 +123,7 @@ def pipeline(shared, make_params):
     def run(folder: Path, changes: dict, images: Path | None = None) -> Path:
         (folder / "runs").mkdir()
         (folder / "runs" / "judge").symlink_to(shared / "judge")
-        (folder / "data").symlink_to(shared / "data")
-        run_stages(write_params(folder, make_params, changes), folder, images)
+        run_stages(write_params(folder, make_params, changes), folder, shared / "data", images)
         return folder
 
     with pytest.MonkeyPatch.context() as patch:
