@@ -85,10 +85,8 @@ def main(given: argparse.Namespace) -> None:
         if not python:
             continue
         with TemporaryDirectory() as scratch:
-            what, environment = (
-                (precision, threads, f"{scratch}/out"),
-                AVX2 if "AVX2" in name else {},
-            )
+            what = (precision, threads, f"{scratch}/out")
+            environment = AVX2 if "AVX2" in name else {}
             version = call("benchmarks.reproducibility.work", *what, python=python, **environment)
             outcomes[name] = load_file(f"{scratch}/out")
         print(f"{name}: done", flush=True)

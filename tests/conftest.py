@@ -4,16 +4,15 @@ import os
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from sklearn.datasets import load_digits
 
+from benchmarks.harness import changed
 from infogan.base.cores import usable_cores
 from infogan.method.runtime import Backend
 from infogan.params import Networks, Params, load_params
-from stages.preset import put
 
 REPOSITORY = Path(__file__).parents[1]
 
@@ -90,12 +89,7 @@ def params() -> Params:
 def make_params(params: Params) -> Callable[..., Params]:
     """`make_params({"training.batch_size": 4})`: small parameters with some values changed."""
 
-    def make(changes: dict[str, Any] | None = None) -> Params:
-        values = params.model_dump()
-        put(values, SMALL | (changes or {}))
-        return Params.model_validate(values)
-
-    return make
+    return lambda changes=None: changed(params, SMALL | (changes or {}))
 
 
 @pytest.fixture(scope="session")

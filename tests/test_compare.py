@@ -2,10 +2,10 @@
 
 import json
 import re
-import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from runpy import run_path
 
 import pandas as pd
 import pytest
@@ -142,16 +142,16 @@ def test_results_that_cannot_be_read_are_named(path, text, problem):
         read_state("workspace")
 
 
-def test_the_command_writes_a_page_named_after_both_and_an_error_is_one_line(monkeypatch):
-    def run(*names: str) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-m", "compare", *names]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert run("main", "higher").stdout == "compare: comparisons/main-higher.html\n"
+def test_the_command_writes_a_page_named_after_both_and_an_error_is_one_line(monkeypatch, capsys):
+    program = str(ROOT / "compare" / "__main__.py")
+    monkeypatch.setattr(sys, "argv", ["compare", "main", "higher"])
+    run_path(program, run_name="__main__")
+    assert capsys.readouterr().out == "compare: comparisons/main-higher.html\n"
     text = Path("comparisons", "main-higher.html").read_bytes()
     assert b"<h1>Compared: main and higher</h1>" in text
-    failed = run("main", "no/such")
-    assert failed.returncode == 1
-    assert failed.stderr.count("\n") == 1
-    assert failed.stderr.startswith("error: unknown Git revision 'no/such', nor experiment")
+    monkeypatch.setattr(sys, "argv", ["compare", "main", "no/such"])
+    with pytest.raises(SystemExit, match="1"):
+        run_path(program, run_name="__main__")
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert said.startswith("error: unknown Git revision 'no/such', nor experiment")

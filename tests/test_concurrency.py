@@ -67,7 +67,7 @@ def test_trainings_side_by_side_leave_what_each_leaves_alone_also_after_a_kill_o
 
 def test_a_stage_that_there_is_not_is_refused_and_one_that_fails_is_named(run, folder):
     output = run("python", "-m", "stages.side_by_side", "download", "tarin", fails=True)
-    assert output == "error: dvc.yaml: no stage tarin\n"
+    assert output == "ERROR: Stage 'tarin' not found inside 'dvc.yaml' file\n"
     source = folder / "stages" / "traverse.py"
     text = source.read_text()
     source.write_text("raise SystemExit('no such thing')")

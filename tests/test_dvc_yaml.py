@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from importlib import import_module
 
 import pytest
 import yaml
@@ -27,10 +28,12 @@ def test_a_stage_depends_on_all_code_that_it_imports_and_on_no_folder_in_vain(st
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_is_described_and_runs_the_module_of_its_name(stage):
+def test_a_stage_and_its_options_are_described_and_it_runs_the_module_of_its_name(stage):
     assert STAGES[stage]["desc"]
     assert STAGES[stage]["cmd"].startswith(f"python -m stages.{stage} ")
-    assert (ROOT / "stages" / f"{stage}.py").is_file()
+    parser = import_module(f"stages.{stage}").parser()
+    assert parser.description
+    assert all(action.help for action in parser._actions)
 
 
 def parameters_of(stage: str) -> set[str]:
@@ -38,30 +41,21 @@ def parameters_of(stage: str) -> set[str]:
     return {key for key in STAGES[stage].get("params", []) if isinstance(key, str)}
 
 
-def test_every_parameter_is_some_stages_dependency():
-    stages = set(STAGES) - {"report"}  # which lists them all
+def test_every_parameter_is_a_dependency_of_some_stage_and_of_the_report_which_states_it():
+    stages = set(STAGES) - {"report"}
     listed = {key.split(".")[0] for stage in stages for key in parameters_of(stage)}
     of_the_matrix = {"seeds", "objectives"}
     assert TOP_LEVEL - listed == of_the_matrix | set(INFOGAN_ALONE)
-
-
-def test_of_the_runtime_training_depends_on_its_precision_alone():
-    stages = [stage for stage in STAGES if any("runtime" in key for key in parameters_of(stage))]
-    assert stages == ["train"]
-    assert "runtime.precision" in parameters_of("train")
-
-
-def test_the_report_depends_on_all_parameters_since_it_states_them():
     assert parameters_of("report") == TOP_LEVEL - {"runtime"}
-
-
-def test_the_objectives_depend_on_all_parameters_so_that_a_wrong_one_never_passes():
+    # So that a wrong one never passes.
     assert {"params.yaml": None} in STAGES["objectives"]["params"]
 
 
-def test_training_depends_on_the_lambdas_through_its_objective_alone():
+def test_training_depends_on_the_lambdas_through_its_objective_and_of_the_runtime_on_precision():
     assert not {*INFOGAN_ALONE, "objectives"} & parameters_of("train")
     assert "runs/objectives/${item.objective}.json" in STAGES["train"]["deps"]
+    listed = [(stage, key) for stage in STAGES for key in parameters_of(stage) if "runtime" in key]
+    assert listed == [("train", "runtime.precision")]
 
 
 def test_only_the_report_writes_files_for_git():

@@ -1,18 +1,16 @@
-import os
 import re
-import signal
 import subprocess
-import time
 from pathlib import Path
 
 from tests.imports import ROOT
+from tests.stages.test_side_by_side import interrupted
 
 MAKEFILE = (ROOT / "Makefile").read_text()
 # Says that it runs, and needs a second to end.
 DVC = """#!/bin/sh
 trap 'sleep 1; echo > saved; exit 130' INT
 echo > running
-sleep 60 & wait
+sleep 60 2> /dev/null & wait
 """
 
 
@@ -46,18 +44,6 @@ def test_python_keeps_compiled_files_even_where_it_is_told_not_to(tmp_path, monk
 def test_an_interrupted_make_ends_when_what_it_runs_has_ended(tmp_path):
     # Python checks params.yaml before DVC runs.
     project(tmp_path, python="#!/bin/sh\n", dvc=DVC)
-    make = subprocess.Popen(
-        ["make", "repro"],
-        cwd=tmp_path,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-        # Tests that run in the background of a script have inherited that Ctrl-C is ignored.
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    give_up = time.monotonic() + 60
-    while not (tmp_path / "running").exists():
-        assert time.monotonic() < give_up
-        time.sleep(0.05)
-    os.killpg(make.pid, signal.SIGINT)
-    assert make.wait(timeout=60) != 0
+    status, _ = interrupted(["make", "repro"], tmp_path, tmp_path / "running")
+    assert status != 0
     assert (tmp_path / "saved").exists()

@@ -71,6 +71,13 @@ def test_dvc_changes_a_list_and_no_other_line_also_to_none_and_back(tmp_path):
     assert path.read_text() == text
 
 
+def test_what_dvc_writes_for_a_small_number_is_read_as_that_number(project):
+    path = project / "params.yaml"
+    apply_overrides(str(path), ["lambda_cont=0.00001"])
+    assert "lambda_cont: 1e-05" in path.read_text()
+    assert load_params(path).lambda_cont == 0.00001
+
+
 def test_the_flags_make_dvc_write_the_preset(tmp_path, preset):
     path = tmp_path / "params.yaml"
     path.write_text(PARAMS.read_text())

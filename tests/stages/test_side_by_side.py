@@ -3,6 +3,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -60,23 +61,31 @@ side_by_side([[sys.executable, "-u", "-c", text] for text in sys.argv[1:]], 1)
 """
 
 
-def test_an_interruption_waits_for_what_runs_and_starts_nothing_more(tmp_path):
-    patient = script(PATIENT.format(path=str(tmp_path)))[-1]
-    second = script(f"Path({str(tmp_path / 'second')!r}).touch()")[-1]
+def interrupted(command: list[str], folder: Path, begun: Path) -> tuple[int, str]:
+    """Press Ctrl-C once a command has made a file; its status and what it says."""
     process = subprocess.Popen(
-        [sys.executable, "-c", INTERRUPTED, patient, second],
-        cwd=ROOT,
+        command,
+        cwd=folder,
         start_new_session=True,
         stderr=subprocess.PIPE,
+        text=True,
         # Tests that run in the background of a script have inherited that Ctrl-C is ignored.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     give_up = time.monotonic() + 60
-    while not (tmp_path / "begun").exists():
+    while not begun.exists():
         assert time.monotonic() < give_up
         time.sleep(0.05)
     time.sleep(0.2)
     os.killpg(process.pid, signal.SIGINT)
     _, errors = process.communicate(timeout=60)
-    assert b"KeyboardInterrupt" in errors
+    return process.returncode, errors
+
+
+def test_an_interruption_waits_for_what_runs_and_starts_nothing_more(tmp_path):
+    patient = script(PATIENT.format(path=str(tmp_path)))[-1]
+    second = script(f"Path({str(tmp_path / 'second')!r}).touch()")[-1]
+    command = [sys.executable, "-c", INTERRUPTED, patient, second]
+    _, errors = interrupted(command, ROOT, tmp_path / "begun")
+    assert "KeyboardInterrupt" in errors
     assert {path.name for path in tmp_path.iterdir()} == {"begun", "saved"}

@@ -4,7 +4,6 @@ import importlib
 import json
 import math
 import re
-import sys
 from itertools import product
 from pathlib import Path
 from shutil import copytree
@@ -14,7 +13,6 @@ import pytest
 import yaml
 from safetensors.numpy import load_file, save_file
 
-import stages.train
 from infogan.base.dataset import SPLITS
 from infogan.base.splits import packed_contents, split_path
 from infogan.datasets import lookup
@@ -293,31 +291,3 @@ def test_curves_have_one_column_per_objective_and_quantity(whole):
     assert header.startswith("step,infogan_")
     assert "gan_bound_cat_nats" in header.split(",")
     assert [row.split(",")[0] for row in rows] == ["2", "4", "5"]
-
-
-def test_bad_parameters_end_in_one_line_and_leave_results_alone(
-    tmp_path, make_params, monkeypatch, capsys
-):
-    params = write_params(tmp_path, make_params, {})
-    params.write_text(params.read_text().replace("num_steps: 4", "num_steps: 0"))
-    (tmp_path / "weights.safetensors").write_text("earlier result")
-    options = f"--params {params} --seed 0 --objective x.json --data {tmp_path} --out {tmp_path}"
-    monkeypatch.setattr(sys, "argv", ["train", *options.split()])
-    with pytest.raises(SystemExit, match="1"):
-        stages.run_stage(stages.train.main, stages.train.parser())
-    message = f"error: {params}: num_steps = 0: expected greater than or equal to 1\n"
-    assert capsys.readouterr().err == message
-    assert (tmp_path / "weights.safetensors").read_text() == "earlier result"
-
-
-@pytest.mark.parametrize(
-    "stage",
-    [
-        *("download", "objectives", "judge", "train"),
-        *("traverse", "evaluate", "explore", "report"),
-    ],
-)
-def test_help_explains_every_option(stage):
-    parser = importlib.import_module(f"stages.{stage}").parser()
-    assert parser.description
-    assert all(action.help for action in parser._actions)
