@@ -32,6 +32,11 @@ LONGEST = (
     "test_snapshot",
 )
 
+# Git's settings: an author, and none of the person's.
+GIT = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
+for _role in ("AUTHOR", "COMMITTER"):
+    GIT |= {f"GIT_{_role}_NAME": "A", f"GIT_{_role}_EMAIL": "a@example.org"}
+
 # Networks so narrow, and batches so small, that a step takes milliseconds.
 SMALL = {
     "dataset": "digits",
@@ -102,10 +107,7 @@ def options() -> Networks:
 def command(tmp_path, monkeypatch) -> Callable[..., str]:
     """Runs a command in a new Git repository, where we are; returns what it prints."""
     monkeypatch.chdir(tmp_path)
-    settings = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    for role in ("AUTHOR", "COMMITTER"):
-        settings |= {f"GIT_{role}_NAME": "A", f"GIT_{role}_EMAIL": "a@example.org"}
-    for key, value in settings.items():
+    for key, value in GIT.items():
         monkeypatch.setenv(key, value)
 
     def run(*words: str) -> str:

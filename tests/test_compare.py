@@ -101,16 +101,12 @@ def test_of_two_recipes_the_larger_spread_counts():
     assert row(page(tuple(records)), "infogan.nmi")[2:4] == ["+0.25", "0.2"]
 
 
-def test_only_parameters_that_differ_are_listed():
+def test_parameters_that_differ_and_all_figures_stand_side_by_side_in_one_file():
     text = page()
     assert row(text, "lambda_<wbr>cont") == ["0.1", "0.3"]
     assert row(text, "runtime.threads") == ["null", "2"]
     assert "codes.noise" not in text
     assert read_state("main").parameters["lr"] == 1e-05
-
-
-def test_figures_stand_side_by_side_in_one_file_and_a_missing_one_is_shown_as_such():
-    text = page()
     assert text.count('class="pair"') == 2
     assert "data:image/png;base64,MQ==" in text
     assert "data:image/png;base64,Mw==" in text

@@ -44,22 +44,18 @@ def anchors(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
-def test_every_relative_link_leads_to_a_file_of_the_repository_and_a_heading_in_it(page):
-    for link in LINK.findall(page.read_text()):
+def test_every_file_that_a_page_names_or_links_to_exists_and_has_the_heading(page):
+    text = page.read_text()
+    recipe = {ROOT / path for _, path, _ in BLOCK.findall(text)}
+    named = {ROOT / path.rstrip("/") for path in NAMED.findall(text)}
+    assert named - kept_in_git() - recipe == set()
+    for link in LINK.findall(text):
         if "://" in link:
             continue
         path, _, anchor = link.partition("#")
         target = (page.parent / path).resolve() if path else page
         assert target in kept_in_git(), link
         assert not anchor or anchor in anchors(target), link
-
-
-@pytest.mark.parametrize("page", PAGES, ids=[page.stem for page in PAGES])
-def test_every_file_that_a_page_names_exists(page):
-    text = page.read_text()
-    recipe = {ROOT / path for _, path, _ in BLOCK.findall(text)}
-    named = {ROOT / path.rstrip("/") for path in NAMED.findall(text)}
-    assert named - kept_in_git() - recipe == set()
 
 
 def test_the_readme_has_at_most_130_lines():
@@ -80,6 +76,14 @@ def test_every_page_of_the_documentation_is_linked_from_the_readme():
     links = LINK.findall(README.read_text())
     linked = {(ROOT / link.partition("#")[0]).resolve() for link in links}
     assert {page for page in PAGES if page != README} <= linked
+
+
+def test_a_clone_holds_a_small_explorer_of_the_committed_run():
+    page = (ROOT / "docs/explorer.html").read_text(encoding="utf-8")
+    assert len(page) <= 8_000_000
+    report = json.loads((ROOT / "reports/metrics.json").read_text(encoding="utf-8"))
+    correlation = report["infogan"]["slant_spearman"]
+    assert f"rank correlation {correlation:.2f}" in page
 
 
 # The recipes of docs/extending.md, followed to the letter in a copy of the project.

@@ -1,3 +1,4 @@
+import os
 import re
 import subprocess
 from pathlib import Path
@@ -47,3 +48,25 @@ def test_an_interrupted_make_ends_when_what_it_runs_has_ended(tmp_path):
     status, _ = interrupted(["make", "repro"], tmp_path, tmp_path / "running")
     assert status != 0
     assert (tmp_path / "saved").exists()
+
+
+def test_make_tells_dvc_a_user_where_the_system_knows_none(tmp_path):
+    no_name = tmp_path / "id"
+    no_name.write_text("#!/bin/sh\ntest $# = 1 && test $1 = -u && echo 4321\n")
+    no_name.chmod(0o755)
+    kept = {key: value for key, value in os.environ.items() if key not in ("USER", "LOGNAME")}
+    show = ["make", "-s", "-C", str(ROOT), "--eval", "show: ; @echo user=$$USER", "show"]
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    done = subprocess.run(show, env=kept | {"PATH": path}, capture_output=True, text=True)
+    assert "user=4321" in done.stdout.split()
+
+
+def test_an_environment_of_another_python_is_refused_by_name(tmp_path):
+    old = tmp_path / "venv" / "bin" / "python"
+    old.parent.mkdir(parents=True)
+    old.write_text("#!/bin/sh\necho '(3, 9)'\n")
+    old.chmod(0o755)
+    command = ["make", "-C", str(ROOT), f"VENV={tmp_path / 'venv'}", "env"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode != 0
+    assert f"error: {tmp_path / 'venv'} is of another Python; delete it" in done.stdout

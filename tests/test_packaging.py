@@ -1,4 +1,4 @@
-"""What `pip install .` gives: the package alone, with its templates."""
+"""What a clone gives, and `pip install .`: the package alone, with its templates."""
 
 import os
 import shutil
@@ -31,3 +31,9 @@ def test_the_wheel_holds_the_package_alone_and_all_of_it_and_works_elsewhere(tmp
         [sys.executable, "-c", code], cwd=tmp_path, env=environment, text=True
     )
     assert "<html" in printed
+
+
+def test_a_clone_that_would_change_line_ends_has_the_same_bytes():
+    listed = subprocess.check_output(["git", "ls-files", "--eol"], cwd=ROOT, text=True)
+    told = {line.partition("\t")[0].partition("attr/")[2].strip() for line in listed.splitlines()}
+    assert told == {"text=auto eol=lf", "-text"}  # the second: pictures

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import GIT
 from tests.imports import ROOT
 from tests.stages.test_stages import TINY, leaves, run_stage, run_stages
 
@@ -22,16 +23,8 @@ Run = Callable[..., str]
 def environment(home: Path) -> dict[str, str]:
     """A person's environment with nothing set up but the project's own, and no network needed."""
     kept = {key: os.environ[key] for key in ("LANG", "LD_LIBRARY_PATH") if key in os.environ}
-    return kept | {
-        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-        "HOME": str(home),
-        "OMP_NUM_THREADS": "1",
-        "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_AUTHOR_NAME": "A",
-        "GIT_AUTHOR_EMAIL": "a@example.org",
-        "GIT_COMMITTER_NAME": "A",
-        "GIT_COMMITTER_EMAIL": "a@example.org",
-    }
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    return kept | GIT | {"PATH": path, "HOME": str(home), "OMP_NUM_THREADS": "1"}
 
 
 def copy_repository(folder: Path, run: Run, root: str = ".") -> None:

@@ -276,16 +276,6 @@ def test_of_several_seeds_the_report_has_the_spread_and_their_pictures(two_seeds
     assert (two_seeds / "reports" / "figures" / "seeds_infogan.png").is_file()
 
 
-def test_the_log_holds_means_at_each_interval(whole):
-    log = whole / "runs/train/infogan-3/plots/metrics/bound_cat_nats.tsv"
-    assert [line.split("\t")[0] for line in log.read_text().splitlines()] == ["step", "2", "4", "5"]
-    live = json.loads((whole / "runs/train/infogan-3/metrics.json").read_text())
-    assert live["step"] == 5
-    assert set(live) == {
-        *("step", "discriminator_loss", "generator_loss", "bound_cat_nats", "bound_cont_nats")
-    }
-
-
 def test_curves_have_one_column_per_objective_and_quantity(whole):
     header, *rows = (whole / "reports" / "curves.csv").read_text().splitlines()
     assert header.startswith("step,infogan_")
