@@ -8,18 +8,21 @@ import json
 import time
 from pathlib import Path
 
-from jaxtyping import Float
-from torch import Tensor
-
-from infogan.base.dataset import SPLITS, DataSet
+from infogan.base.dataset import SPLITS
 from infogan.base.files import write_file
 from infogan.base.images import scale
 from infogan.base.packed import load_factors, load_split
 from infogan.datasets import lookup
-from infogan.judge.classifier import classify, train_classifier
 from infogan.judge.frechet import frechet_distance
-from infogan.judge.judge import Judge, load_judge, penultimate_features, save_judge
-from infogan.judge.regressor import read_factors, reading_r2, train_regressor
+from infogan.judge.judge import (
+    classify,
+    load_judge,
+    penultimate_features,
+    read_factors,
+    reading_r2,
+    save_judge,
+    train_judge,
+)
 from infogan.method.networks import count_parameters
 from infogan.method.runtime import resolve
 from infogan.params import load_params
@@ -42,15 +45,19 @@ def main(args: argparse.Namespace) -> None:
     if options.weights:
         judge = load_judge(Path(options.weights), params.dataset)
     else:
-        learn = train_regressor if data_set.factors else train_classifier
-        judge = learn(train.images, train[1], data_set, options, backend, log)
+        judge = train_judge(train.images, train[1], data_set, options, backend, log)
     # The same sizes and training images as when generated images are measured.
     num = params.evaluate.num_samples
     tested, *real = (
         scale(images, data_set.value_range)
         for images in (test.images, test.images[:num], train.images[:num])
     )
-    metrics = _scores(judge, data_set, tested, test[1])
+    if data_set.factors:
+        read = read_factors(judge, data_set.factors, tested)
+        metrics = reading_r2(read, test[1], data_set.factors)
+    else:
+        right = classify(judge, tested) == test[1]
+        metrics = {"accuracy_test": right.double().mean().item()}
     for name, value in metrics.items():
         print(f"judge: {name} = {value:.4f} on {len(tested)} test images", flush=True)
 
@@ -62,20 +69,6 @@ def main(args: argparse.Namespace) -> None:
         "num_parameters": count_parameters(judge),
     }
     write_file(args.out / "metrics.json", json.dumps(metrics, indent=2) + "\n")
-
-
-def _scores(
-    judge: Judge,
-    data_set: DataSet,
-    images: Float[Tensor, "image channel height width"],
-    truth: Tensor,
-) -> dict[str, float]:
-    """A classifier's accuracy, or a regressor's R2 for each factor."""
-    if not data_set.factors:
-        return {"accuracy_test": (classify(judge, images) == truth).double().mean().item()}
-    scores = reading_r2(read_factors(judge, data_set.factors, images), truth, data_set.factors)
-    names = [f"{factor.name}_r2" for factor in data_set.factors]
-    return dict(zip(names, map(float, scores), strict=True))
 
 
 def parser() -> argparse.ArgumentParser:

@@ -157,7 +157,7 @@ from torch import ones, device, float32
 from infogan.datasets import lookup
 from infogan.evaluate.measurements import MEASUREMENTS
 from infogan.evaluate.subject import Subject
-from infogan.judge.judge import untrained_judge
+from infogan.judge.judge import Judge
 from infogan.method.networks import TABLES, build_networks
 from infogan.method.runtime import Backend
 from infogan.params import load_params
@@ -167,7 +167,7 @@ from pathlib import Path
 params, mnist = load_params(Path("params.yaml")), lookup("mnist")
 networks = build_networks(TABLES["mnist"], params.codes, params.networks, seed=0)
 backend = Backend(device("cpu"), float32, 1)
-judge = untrained_judge(mnist)
+judge = Judge(mnist)
 subject = Subject(*networks, judge, mnist, params, 0, backend, None, None, lambda text: None)
 print(MEASUREMENTS[-1](subject).metrics["ink"], protocol("ink"), sep=": ")
 """

@@ -15,25 +15,21 @@ from infogan.method.codes import sample, split_continuous, split_recognition
 from infogan.method.losses import bounds, continuous_bound
 from infogan.method.networks import Discriminator, Generator
 from infogan.method.optimisation import Adam, MasterWeights
-from infogan.method.runtime import Backend
-from infogan.params import CodeLayout, Params
+from infogan.params import CodeLayout
 
 REFIT_BATCH_SIZE = 128
 
 
 def measure(subject: Subject) -> Measurements:
     """How much Q knows of the codes of fresh generated images, and how much it would, refitted."""
-    generator, params, num = subject.generator, subject.params, subject.num_samples
+    generator, layout, num = subject.generator, subject.layout, subject.num_samples
     subject.progress("reading the codes of generated images")
-    trained = bound_scores(
-        generator, subject.discriminator, subject.layout, num, subject.stream("bounds")
-    )
+    rng = subject.stream("bounds")
+    trained = bound_scores(generator, subject.discriminator, layout, num, rng)
     subject.progress("training Q on the frozen generator")
     rng = subject.stream("refit")
-    refitted = refit_recognition(
-        generator, subject.discriminator, params, params.evaluate.refit_steps, rng, subject.backend
-    )
-    scores = bound_scores(generator, refitted, with_learned_std(subject.layout), num, rng)
+    refitted = refit_recognition(subject, rng)
+    scores = bound_scores(generator, refitted, with_learned_std(layout), num, rng)
     refit = {
         f"{key.removesuffix('_nats')}_refit_nats": value
         for key, value in scores.items()
@@ -47,27 +43,21 @@ def with_learned_std(layout: CodeLayout) -> CodeLayout:
     return layout.model_copy(update={"continuous_std": "learned"})
 
 
-def refit_recognition(
-    generator: Generator,
-    discriminator: Discriminator,
-    params: Params,
-    num_steps: int,
-    rng: torch.Generator,
-    backend: Backend,
-) -> Discriminator:
+def refit_recognition(subject: Subject, rng: torch.Generator) -> Discriminator:
     """A copy of D whose trunk and Q maximise L_I of all codes on fresh images of a frozen G.
 
     Both lambdas are 1, the std of the continuous codes is learned, D's own task is dropped, and the
-    learning rate falls linearly from 1e-3 to 0. The networks passed in stay as they are.
+    learning rate falls linearly from 1e-3 to 0. The subject's networks stay as they are.
     """
-    layout = with_learned_std(params.codes)
-    refitted = copy.deepcopy(discriminator).to(backend.device).train()
+    layout, backend = with_learned_std(subject.layout), subject.backend
+    num_steps = subject.params.evaluate.refit_steps
+    refitted = copy.deepcopy(subject.discriminator).train()
     weights = MasterWeights(refitted, backend.precision, partial(Adam, lr=1e-3))
     for step in range(num_steps):
         weights.optimizer.lr = 1e-3 * (1 - step / num_steps)
         latents = sample(layout, REFIT_BATCH_SIZE, rng)
         with torch.no_grad(), backend.autocast():
-            images = generator(latents).to(backend.precision)
+            images = subject.generator(latents).to(backend.precision)
         q = refitted.read(refitted.trunk(images))
         categorical, continuous = bounds(layout, latents, q)
         weights.descend(-(categorical + continuous))

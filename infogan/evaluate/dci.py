@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Sequence
-from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -15,28 +14,21 @@ from infogan.evaluate.factor_metrics import targets
 NUM_TREES, LEAF_IMAGES = 50, 10
 
 
-class Importance(NamedTuple):
-    """`matrix[code, factor]`: shares, 1 in sum over codes; `r2`: on images not trained on."""
-
-    matrix: Float[np.ndarray, "code factor"]
-    r2: Float[np.ndarray, " factor"]
-
-
 def code_importance(
     codes: Float[np.ndarray, "image code"],
     values: Float[np.ndarray, "image factor"],
     factors: Sequence[Factor],
     seed: int,
-) -> Importance:
-    """Random forests that predict each factor from all codes, trained on the first half.
+) -> tuple[Float[np.ndarray, "code factor"], Float[np.ndarray, " factor"]]:
+    """Importances and R2 of random forests that predict each factor from all codes.
 
-    The importance of a code is the variance that its splits remove, over that of all splits. A
-    circular factor is predicted as its sine and cosine, by one forest. R2 is that of the second
-    half, 1 - squared error / variance, 0 for a forest as good as the
-    mean, possibly below; 0 for a factor that does not vary.
+    They are trained on the first half of the images. The importance of a code is the variance that
+    its splits remove, over that of all splits: 1 in sum over codes. A circular factor is predicted
+    as its sine and cosine, by one forest. R2 is that of the second half, 1 - squared error /
+    variance, 0 for a forest as good as the mean, possibly below; 0 for a factor that does not vary.
     """
     half = len(codes) // 2
-    matrix = np.zeros((codes.shape[1], len(factors)))
+    importance = np.zeros((codes.shape[1], len(factors)))
     r2 = np.zeros(len(factors))
     for factor, target in enumerate(targets(values, factors)):
         forest = RandomForestRegressor(
@@ -47,11 +39,13 @@ def code_importance(
         error = (target[half:] - predicted) ** 2
         variance = target[half:].var(axis=0).sum()
         r2[factor] = 1 - error.mean(axis=0).sum() / variance if variance > 0 else 0.0
-        matrix[:, factor] = forest.feature_importances_
-    return Importance(matrix, r2)
+        importance[:, factor] = forest.feature_importances_
+    return importance, r2
 
 
-def dci_scores(importance: Importance) -> dict[str, float]:
+def dci_scores(
+    importance: Float[np.ndarray, "code factor"], r2: Float[np.ndarray, " factor"]
+) -> dict[str, float]:
     """Disentanglement, completeness and informativeness, each 1 at best.
 
     `dci_disentanglement`: 1 - entropy of a code's importance over factors, relative to the largest
@@ -60,15 +54,14 @@ def dci_scores(importance: Importance) -> dict[str, float]:
     error instead). With a single factor, or a single code, nothing can be mixed and the first, or
     the second, is 1.
     """
-    matrix = importance.matrix
-    per_code = _concentration(matrix)
-    per_factor = _concentration(matrix.T)
-    weights = matrix.sum(axis=1)
+    per_code = _concentration(importance)
+    per_factor = _concentration(importance.T)
+    weights = importance.sum(axis=1)
     total = weights.sum()
     return {
         "dci_disentanglement": float(weights @ per_code / total) if total > 0 else 0.0,
         "dci_completeness": float(per_factor.mean()),
-        "dci_informativeness": float(importance.r2.mean()),
+        "dci_informativeness": float(r2.mean()),
     }
 
 

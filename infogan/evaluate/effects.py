@@ -17,27 +17,27 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from scipy.integrate import simpson
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import rankdata
 
 from infogan.base.dataset import Factor
-from infogan.base.errors import InfoGANError
 from infogan.evaluate.subject import Measurements, Role, Subject
 from infogan.evaluate.warping import affine_residual
-from infogan.judge.classifier import classify
+from infogan.judge.judge import classify
 from infogan.method.traversal import continuous_traversal, generate
 
 # Values of a continuous code along a trajectory: from -2 to 2, as far as the paper shows.
 TRAJECTORY = np.linspace(-2, 2, 17)
 
-# The ends of the ranges belong to them though np.linspace may put a value just outside.
-ROUNDING = 1e-6
-
 
 class Effects(NamedTuple):
-    """Scores by name, the code that stands for each factor, and the leakage of codes x factors."""
+    """Scores by name, the code that stands for each factor, and the leakage.
+
+    That is the signed rank correlation of every code with every factor, over the trained range: a
+    code that moves one factor alone has one entry near 1 or -1 in its row and the rest near 0.
+    """
 
     scores: dict[str, float]
     roles: dict[str, Role]
@@ -78,7 +78,7 @@ def measure(subject: Subject) -> Measurements:
         np.stack(measured), np.stack(strata), TRAJECTORY, reader.factors, reader.paired
     )
     if kept:
-        same, inside = np.stack(kept), trained_range(TRAJECTORY)
+        same, inside = np.stack(kept), np.abs(TRAJECTORY) <= 1
         others = inside & (np.arange(len(TRAJECTORY)) != middle)
         scores |= {
             "beyond_affine": float(np.mean(residuals)),
@@ -114,50 +114,48 @@ def factor_effects(
     factor that is left without a code scores 0. Angles are followed through a full turn, where
     neighbouring positions are less than half a turn apart.
     """
-    half = measured.shape[1] // 2
-    followed = measured.copy()
+    along = np.ascontiguousarray(measured.transpose(0, 3, 1, 2))
     for i, factor in enumerate(factors):
         if factor.circular:
-            followed[..., i] = np.unwrap(measured[..., i], axis=-1)
+            along[:, i] = np.unwrap(along[:, i])
+    half = measured.shape[1] // 2
+    inside, low, high = np.abs(values) <= 1, values < -1, values > 1
+    correlations = rank_correlations(np.compress(inside, along, axis=-1), values[inside])
+    assigning, leakage = correlations[..., :half].mean(axis=-1), correlations[..., half:].mean(-1)
     names = [factor.name for factor in factors]
     columns = [names.index(name) for name in paired]
-    roles = assign_roles(followed[:, :half, :, columns], values, paired)
-    scored, inside = followed[:, half:], trained_range(values)
-    sides = [~inside & (values < 0), ~inside & (values > 0)]
+    roles = assign_roles(assigning[:, columns], paired)
     weights = prior_weights(values[inside])
     keys = ("spearman", "spearman_extrapolated", "spearman_unsigned", "share", "change")
     scores = {f"{name}_{key}": 0.0 for name in paired for key in keys}
     for name, (code, sign) in roles.items():
         column = names.index(name)
-        whole, rows = scored[code, :, :, column], scored[code][:, inside, column]
-        correlations = rank_correlations(rows, values[inside])
+        whole = along[code, column, half:]
+        rows = whole[:, inside]
         slope = np.polyfit(values[inside], rows.mean(axis=0), 1)[0]
         scores |= {
-            f"{name}_spearman": sign * float(correlations.mean()),
+            f"{name}_spearman": sign * float(leakage[code, column]),
             f"{name}_spearman_extrapolated": min(
                 sign * float(rank_correlations(whole[:, side], values[side]).mean())
-                for side in sides
+                for side in (low, high)
             ),
-            f"{name}_spearman_unsigned": float(np.abs(correlations).mean()),
+            f"{name}_spearman_unsigned": float(np.abs(correlations[code, column, half:]).mean()),
             f"{name}_share": variance_share(
                 coordinates(rows, factors[column]), strata[code], weights
             ),
             f"{name}_change": float(sign * 2 * slope),
         }
-    return Effects(scores, roles, leakage_matrix(scored, values))
+    return Effects(scores, roles, leakage)
 
 
 def assign_roles(
-    measured: Float[np.ndarray, "code trajectory position factor"],
-    values: Float[np.ndarray, " position"],
-    names: Sequence[str],
+    correlations: Float[np.ndarray, "code factor"], names: Sequence[str]
 ) -> dict[str, Role]:
-    """Which code stands for which factor, one-to-one, over the trained range.
+    """Which code stands for which factor, one-to-one.
 
     The pairing maximises the sum of the absolute values of the mean signed rank correlations. With
     fewer codes than factors some are left without; with more, the codes left over have none.
     """
-    correlations = leakage_matrix(measured, values)
     pairs = zip(*linear_sum_assignment(-np.abs(correlations)), strict=True)
     of_column = {column: code for code, column in pairs}
     return {
@@ -167,51 +165,21 @@ def assign_roles(
     }
 
 
-def trained_range(values: Float[np.ndarray, " position"]) -> Bool[np.ndarray, " position"]:
-    """Which values the prior U(-1, 1) can draw: abs(c) <= 1."""
-    return np.abs(values) <= 1 + ROUNDING
-
-
 def rank_correlations(
-    measured: Float[np.ndarray, "trajectory position"], values: Float[np.ndarray, " position"]
-) -> Float[np.ndarray, " trajectory"]:
+    measured: Float[np.ndarray, "*grid position"], values: Float[np.ndarray, " position"]
+) -> Float[np.ndarray, "*grid"]:
     """Spearman's rank correlation of code and measure along each trajectory, signed.
 
     Ties share their mean rank. A trajectory along which the measure is constant counts as 0: the
-    code does nothing there. InfoGANError where there are no trajectories, or fewer than two
-    different values to rank.
+    code does nothing there.
     """
-    if len(measured) == 0:
-        raise InfoGANError("rank correlation: no trajectories; sample at least one")
-    if len(np.unique(values)) < 2:
-        raise InfoGANError(
-            f"rank correlation: needs two different code values in the range, got {values.tolist()}"
-            "; traverse the code over more values"
-        )
     # Less their mean, which is that of 1 to n also where some are tied.
     code_ranks, shape_ranks = (
         rankdata(each, axis=-1) - (len(values) + 1) / 2 for each in (values, measured)
     )
-    covariance = (shape_ranks * code_ranks).sum(axis=1)
-    scale = np.sqrt((shape_ranks**2).sum(axis=1) * (code_ranks**2).sum())
+    covariance = (shape_ranks * code_ranks).sum(axis=-1)
+    scale = np.sqrt((shape_ranks**2).sum(axis=-1) * (code_ranks**2).sum())
     return covariance / np.where(scale > 0, scale, 1)
-
-
-def leakage_matrix(
-    measured: Float[np.ndarray, "code trajectory position factor"],
-    values: Float[np.ndarray, " position"],
-) -> Float[np.ndarray, "code factor"]:
-    """Signed rank correlation of every code with every factor, over the trained range.
-
-    A code that moves one factor alone has one entry near 1 or -1 in its row and the rest near 0.
-    """
-    num_codes, _, _, num_factors = measured.shape
-    inside = trained_range(values)
-    matrix = np.zeros((num_codes, num_factors))
-    for code, factor in np.ndindex(*matrix.shape):
-        rows = measured[code][:, inside, factor]
-        matrix[code, factor] = rank_correlations(rows, values[inside]).mean()
-    return matrix
 
 
 def prior_weights(values: Float[np.ndarray, " position"]) -> Float[np.ndarray, " position"]:

@@ -20,6 +20,7 @@ from infogan.base.randomness import random_stream
 
 NUM_BINS = 20  # as Locatello et al. (2019) discretise codes; theirs are of equal width
 NUM_CUTS = 36  # places, every 10 degrees, where a circle may be cut open
+NUM_VOTES, GROUP_SIZE = 800, 64  # of the FactorVAE score
 DEAD_BELOW = 1e-6  # a code with a standard deviation as small says nothing
 
 
@@ -98,27 +99,25 @@ def factor_vae_score(
     values: Float[np.ndarray, "image factor"],
     factors: Sequence[Factor],
     seed: int,
-    num_votes: int = 800,
-    group_size: int = 64,
 ) -> float:
     """FactorVAE score (Kim & Mnih 2018): accuracy of a majority vote on which factor was held.
 
     A vote: among images that share one factor, the code whose variance over that in all images is
-    least. The majority of `num_votes` votes for each code names the factor, and as many fresh votes
-    are scored. Images that share a factor are `group_size` neighbours in the order of that factor
-    (around the circle for a circular one), hence the same within group_size / n of its range.
+    least. The majority of NUM_VOTES votes for each code names the factor, and as many fresh votes
+    are scored. Images that share a factor are GROUP_SIZE neighbours in the order of that factor
+    (around the circle for a circular one), hence the same within GROUP_SIZE / n of its range.
     1 / number of factors for useless codes; duplicated codes may score 1. Constant codes have no
     vote; 1 / number of factors if all are constant. A code that goes once around a circle jumps
-    somewhere, and is misread in up to group_size / n of the groups that hold that factor.
+    somewhere, and is misread in up to GROUP_SIZE / n of the groups that hold that factor.
     """
     alive = codes[:, codes.std(axis=0) > DEAD_BELOW]
     if alive.shape[1] == 0:
         return 1 / len(factors)
-    group_size = min(group_size, max(2, len(codes) // 2))
+    group_size = min(GROUP_SIZE, max(2, len(codes) // 2))
     rng = random_stream(seed, "factors/votes")
     scaled = alive / alive.std(axis=0)
     orders = values.argsort(axis=0, kind="stable")
-    held = torch.randint(len(factors), (2 * num_votes,), generator=rng).numpy()
+    held = torch.randint(len(factors), (2 * NUM_VOTES,), generator=rng).numpy()
     votes = np.zeros_like(held)
     for vote, factor in enumerate(held):
         last_start = len(codes) if factors[factor].circular else len(codes) - group_size + 1
@@ -127,9 +126,9 @@ def factor_vae_score(
         votes[vote] = scaled[group].var(axis=0).argmin()
 
     counts = np.zeros((alive.shape[1], len(factors)), dtype=np.int64)
-    np.add.at(counts, (votes[:num_votes], held[:num_votes]), 1)
-    named = counts.argmax(axis=1)[votes[num_votes:]]
-    return float(np.mean(named == held[num_votes:]))
+    np.add.at(counts, (votes[:NUM_VOTES], held[:NUM_VOTES]), 1)
+    named = counts.argmax(axis=1)[votes[NUM_VOTES:]]
+    return float(np.mean(named == held[NUM_VOTES:]))
 
 
 def discretise(columns: Float[np.ndarray, "image column"]) -> Int[np.ndarray, "image column"]:

@@ -42,7 +42,7 @@ def factor_scores(
     `<factor>_code_spearman` and `<factor>_code_r2`: of the one code that stands for the factor.
     Factors and codes are paired one-to-one, by absolute rank correlation, with the sign, on the
     first half of the images, and scored on the second; a factor without a code scores 0 in both.
-    `mig`, `factor_vae` and `dci_*` use all codes and images; see `factor_metrics` and `importance`.
+    `mig`, `factor_vae` and `dci_*` use all codes and images; see `factor_metrics` and `dci`.
     """
     half = len(codes) // 2
     pairing = rank_correlations(codes[:half], values[:half], factors)
@@ -56,4 +56,4 @@ def factor_scores(
         scores[f"{name}_code_r2"] = float(shares[code, factor])
     scores["mig"] = mutual_information_gap(codes, values)
     scores["factor_vae"] = factor_vae_score(codes, values, factors, seed)
-    return scores | dci_scores(code_importance(codes, values, factors, seed))
+    return scores | dci_scores(*code_importance(codes, values, factors, seed))

@@ -6,7 +6,7 @@ from jaxtyping import Int
 
 from infogan.evaluate.sorting import contingency, match_categories
 from infogan.evaluate.subject import Measurements, Subject
-from infogan.judge.classifier import classify
+from infogan.judge.judge import classify
 from infogan.method.codes import one_hot, sample
 from infogan.method.traversal import generate
 

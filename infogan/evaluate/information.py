@@ -5,7 +5,7 @@ import torch
 
 from infogan.evaluate.factor_metrics import discretise, entropies, mutual_information
 from infogan.evaluate.subject import Measurements, Subject
-from infogan.method.codes import sample
+from infogan.method.codes import sample, split_categorical
 from infogan.method.traversal import generate
 
 
@@ -27,8 +27,7 @@ def measure(subject: Subject) -> Measurements:
     for i, factor in enumerate(factors):
         if factor.binary:
             values[:, i] = values[:, i] > (factor.low + factor.high) / 2
-    codes = range(len(layout.categorical))
-    categories = [latents[:, layout.categorical_slice(code)].argmax(dim=1) for code in codes]
+    categories = [code.argmax(dim=1) for code in split_categorical(layout, latents)]
     bins = discretise(values)
     nats = mutual_information(torch.stack(categories, dim=1).cpu().numpy(), bins)
     possible = entropies(bins)

@@ -17,7 +17,7 @@ from jaxtyping import Float, Int
 
 from infogan.evaluate.effects import coordinates
 from infogan.evaluate.subject import Measurements, Subject
-from infogan.judge.classifier import classify
+from infogan.judge.judge import classify
 from infogan.method.codes import sample
 from infogan.method.traversal import generate
 
@@ -30,7 +30,7 @@ def measure(subject: Subject) -> Measurements:
     if not layout.continuous:
         return Measurements()
     subject.progress("reading factors of images that share all codes")
-    num = max(1, subject.num_samples // SAMPLES_PER_TRIPLE)
+    num = subject.num_samples // SAMPLES_PER_TRIPLE
     latents = torch.stack([sample(layout, num, rng) for _ in range(3)], dim=1)
     codes = slice(layout.noise, None)
     categorical = slice(layout.noise, layout.continuous_slice.start)

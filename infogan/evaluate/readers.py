@@ -12,8 +12,7 @@ from torch import Tensor
 from infogan.base.dataset import LUMINANCE, DataSet, Factor
 from infogan.evaluate.morphometrics import SHAPES, measure_shapes
 from infogan.evaluate.record import ROLE_NAMES
-from infogan.judge.judge import Judge
-from infogan.judge.regressor import read_factors
+from infogan.judge.judge import Judge, read_factors
 
 # Images, in the data set's value range, to their factors.
 Read = Callable[[Float[Tensor, "*grid channel height width"]], Float[Tensor, "*grid factor"]]
@@ -55,8 +54,7 @@ def read_shapes(
 ) -> Float[Tensor, "*grid shape"]:
     """The SHAPES of the strokes, over all channels' mean."""
     grey = images.mean(dim=-3).flatten(0, -3).numpy()
-    shapes = torch.tensor(measure_shapes(grey)[list(SHAPES)].to_numpy())
-    return shapes.unflatten(0, images.shape[:-3])
+    return torch.from_numpy(measure_shapes(grey)).unflatten(0, images.shape[:-3])
 
 
 STROKES = Reader(

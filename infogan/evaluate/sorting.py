@@ -1,7 +1,7 @@
 """c1 as a classifier of real images; categories are those of c1, the first categorical code."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+import copy
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -26,31 +26,39 @@ def measure(subject: Subject) -> Measurements:
     if not subject.layout.categorical or not isinstance(subject.train, Split):
         return Measurements()
     subject.progress("sorting real images by c1")
-    with batch_statistics(subject.discriminator):
-        other = sort_images(subject, BATCH_SIZE)
-    chosen = sort_images(subject, AT_ONCE)
+    other = sort_images(replace(subject, discriminator=by_batch(subject.discriminator)), BATCH_SIZE)
+    chosen = sort_images(subject)
     chosen.metrics |= {f"{key}_batch_statistics": v for key, v in other.metrics.items()}
     return chosen
 
 
-def sort_images(subject: Subject, batch_size: int) -> Measurements:
-    """Scores and counts on the test images, by the map from the first training images."""
-    discriminator, layout, data_set = subject.discriminator, subject.layout, subject.data_set
+def sort_images(subject: Subject, batch_size: int = AT_ONCE) -> Measurements:
+    """How well c1 classifies the test images, by maps from the first training images.
+
+    `accuracy_matched`: one-to-one map; `accuracy_majority`: to each category's most frequent
+    class; `nmi` (arithmetic mean) and `ari` need no map.
+    """
+    layout, data_set, num = subject.layout, subject.data_set, subject.num_samples
     size, num_classes = layout.categorical[0], data_set.num_classes
-    num = subject.num_samples
-    train_labels, test_labels = subject.train[1][:num].numpy(), subject.test[1].numpy()
-    train_categories, test_categories = (
-        recognise_images(discriminator, layout, images, data_set.value_range, batch_size)
+    train_labels, labels = subject.train[1][:num].numpy(), subject.test[1].numpy()
+    train_categories, categories = (
+        recognise_images(subject.discriminator, layout, images, data_set.value_range, batch_size)
         .logits[0]
         .argmax(dim=1)
         .numpy()
         for images in (subject.train[0][:num], subject.test[0])
     )
     train_counts = contingency(train_categories, train_labels, size, num_classes)
+    matched, majority = match_categories(train_counts), train_counts.argmax(axis=1)
     return Measurements(
-        clustering_scores(train_counts, test_categories, test_labels),
-        contingency=contingency(test_categories, test_labels, size, num_classes).tolist(),
-        category_to_class=match_categories(train_counts).tolist(),
+        {
+            "accuracy_matched": float(np.mean(matched[categories] == labels)),
+            "accuracy_majority": float(np.mean(majority[categories] == labels)),
+            "nmi": float(normalized_mutual_info_score(labels, categories)),
+            "ari": float(adjusted_rand_score(labels, categories)),
+        },
+        contingency=contingency(categories, labels, size, num_classes).tolist(),
+        category_to_class=matched.tolist(),
     )
 
 
@@ -96,40 +104,10 @@ def match_categories(
     return mapping
 
 
-def clustering_scores(
-    train_counts: Int[np.ndarray, "category label"],
-    test_categories: Integer[np.ndarray, " test_image"],
-    test_labels: Integer[np.ndarray, " test_image"],
-) -> dict[str, float]:
-    """How well c1 classifies the test images, both maps fitted on the training images' counts.
-
-    `accuracy_matched`: one-to-one map; `accuracy_majority`: to each category's most frequent
-    class; `nmi` (arithmetic mean) and `ari` need no map.
-    """
-    matched, majority = match_categories(train_counts), train_counts.argmax(axis=1)
-    return {
-        "accuracy_matched": float(np.mean(matched[test_categories] == test_labels)),
-        "accuracy_majority": float(np.mean(majority[test_categories] == test_labels)),
-        "nmi": float(normalized_mutual_info_score(test_labels, test_categories)),
-        "ari": float(adjusted_rand_score(test_labels, test_categories)),
-    }
-
-
-@contextmanager
-def batch_statistics(network: nn.Module) -> Iterator[None]:
-    """Normalise by the statistics of each batch, as the release does at evaluation.
-
-    The running statistics are left as they are.
-    """
-    kinds = nn.BatchNorm1d | nn.BatchNorm2d
-    norms = [module for module in network.modules() if isinstance(module, kinds)]
-    kept = [(norm.training, norm.momentum) for norm in norms]
-    for norm in norms:
-        norm.train()
-        norm.momentum = 0.0
-    try:
-        yield
-    finally:
-        for norm, (training, momentum) in zip(norms, kept, strict=True):
-            norm.train(training)
-            norm.momentum = momentum
+def by_batch(network: Discriminator) -> Discriminator:
+    """A copy that normalises by the statistics of each batch, as the release does at evaluation."""
+    copied = copy.deepcopy(network)
+    for module in copied.modules():
+        if isinstance(module, nn.BatchNorm1d | nn.BatchNorm2d):
+            module.train()
+    return copied

@@ -1,22 +1,24 @@
 """The network that judges generated images: what it is, how it is trained, kept and asked.
 
 An instrument of evaluation alone: it learns from real images and what is known of them, sees no
-generated image in training, and the GAN never sees it. What its outputs mean is up to
-`classifier` and `regressor`. Inside, pixels run from 0 to 1 whatever the
-data set's value range is, so that a black background stays 0 under `random_map`.
+generated image in training, and the GAN never sees it. It names classes, such as digits, or, where
+factors are known instead, reads their coordinates (`infogan.base.factors`), an angle over the full
+circle as its sine and cosine. Inside, pixels run from 0 to 1 whatever the data set's value range
+is, so that a black background stays 0 under `random_map`.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Float32, Int, UInt8
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, mse_loss
 
-from infogan.base.dataset import DataSet
+from infogan.base.dataset import DataSet, Factor
 from infogan.base.errors import InfoGANError
-from infogan.base.factors import num_coordinates
+from infogan.base.factors import coordinates, from_coordinates, num_coordinates
 from infogan.base.images import AT_ONCE, scale
 from infogan.base.randomness import random_stream
 from infogan.base.tensors import load_tensors, save_tensors
@@ -33,8 +35,6 @@ SMALLEST_MAP = 8
 # Share of the steps over which the learning rate rises; over the rest it falls to 0.
 WARM_UP = 0.2
 
-Log = Callable[[int, float], None]
-
 
 class Judge(nn.Module):
     """Convolutions that halve the image to at most 8 x 8, two that keep its size, a hidden layer.
@@ -42,12 +42,10 @@ class Judge(nn.Module):
     Takes images whose pixels run from 0 to 1; `value_range` is that of the data set.
     """
 
-    def __init__(
-        self, image_shape: tuple[int, int, int], num_outputs: int, value_range: tuple[float, float]
-    ) -> None:
+    def __init__(self, data_set: DataSet) -> None:
         super().__init__()
-        self.value_range = value_range
-        channels, height, width = image_shape
+        self.value_range = data_set.value_range
+        channels, height, width = data_set.image_shape
         halvings = max(0, math.ceil(math.log2(max(height, width) / SMALLEST_MAP)))
         layers = nn.Sequential()
         wider = CHANNELS[0]
@@ -61,6 +59,7 @@ class Judge(nn.Module):
         hidden = nn.Linear(channels * height * width, FEATURE_DIM, bias=False)
         layers.extend([nn.Flatten(), hidden, nn.BatchNorm1d(FEATURE_DIM), nn.ReLU()])
         self.features = layers
+        num_outputs = num_coordinates(data_set.factors) or data_set.num_classes
         self.decision = nn.Linear(FEATURE_DIM, num_outputs)
 
     def forward(
@@ -70,32 +69,27 @@ class Judge(nn.Module):
         return self.decision(self.features(images))
 
 
-def untrained_judge(data_set: DataSet) -> Judge:
-    """The judge of a data set's classes or, where it has factors, of those."""
-    num_outputs = num_coordinates(data_set.factors) or data_set.num_classes
-    return Judge(data_set.image_shape, num_outputs, data_set.value_range)
-
-
 def train_judge(
-    judge: Judge,
     images: UInt8[Tensor, "image channel height width"],
-    truth: Tensor,
-    loss_of: Callable[[Tensor, Tensor], Tensor],
+    truth: UInt8[Tensor, " image"] | Float32[Tensor, "image factor"],
+    data_set: DataSet,
     options: Judging,
     backend: Backend,
-    log: Log,
+    log: Callable[[int, float], None],
 ) -> Judge:
-    """The judge fitted to `images`, in evaluation mode on the backend's device.
+    """A judge fitted to `images`, in evaluation mode on the backend's device.
 
-    It minimises `loss_of(outputs, truth of the batch)` on randomly mapped images. `log` receives
-    the number of epochs done, and the mean loss over the last one. Raises InfoGANError at a
-    non-finite loss.
+    It minimises the cross-entropy (nats) of the classes, or the mean squared error of the factors'
+    coordinates, on randomly mapped images. `log` receives the number of epochs done, and the mean
+    loss over the last one. Raises InfoGANError at a non-finite loss.
     """
-    device = backend.device
+    device, judge = backend.device, Judge(data_set)
+    loss_of: Callable[[Tensor, Tensor], Tensor] = mse_loss if data_set.factors else cross_entropy
+    wanted = coordinates(truth, data_set.factors) if data_set.factors else truth.long()
+    wanted = wanted.to(device)
     _initialise(judge, random_stream(options.seed, "initialisation"))
     # The layout in which 2-D convolutions are fastest on processors and GPUs alike.
     judge.to(device).to(memory_format=torch.channels_last).train()
-    truth = truth.to(device)
     order_rng = random_stream(options.seed, "batches")
     maps_images = any(options.maps.model_dump().values())
     map_rng = random_stream(options.seed, "augmentation", device)
@@ -113,7 +107,7 @@ def train_judge(
                 pixels = random_map(pixels, options.maps, map_rng)
             with backend.autocast():
                 outputs = judge(pixels.contiguous(memory_format=torch.channels_last)).float()
-            loss = loss_of(outputs, truth[batch.to(device)])
+            loss = loss_of(outputs, wanted[batch.to(device)])
             judge.zero_grad()
             loss.backward()
             optimizer.lr = options.lr * _pace(next(steps), num_steps)
@@ -152,6 +146,44 @@ def ask(
     return judge.decision(features.to(judge.decision.weight.device)).to(images.device)
 
 
+def classify(
+    judge: Judge, images: Float[Tensor, "image channel height width"]
+) -> Int[Tensor, " image"]:
+    """The most probable class of each image in the data set's value range, in float32."""
+    return ask(judge, images).argmax(1)
+
+
+def read_factors(
+    judge: Judge,
+    factors: Sequence[Factor],
+    images: Float[Tensor, "*grid channel height width"],
+) -> Float[Tensor, "*grid factor"]:
+    """The factors of images in the data set's value range, each in its unit, in float32.
+
+    An angle lies between -pi and pi; another factor may be read beyond its range.
+    """
+    values = from_coordinates(ask(judge, images.flatten(0, -4)), factors)
+    return values.unflatten(0, images.shape[:-3])
+
+
+def reading_r2(
+    read: Float[Tensor, "image factor"],
+    values: Float[Tensor, "image factor"],
+    factors: Sequence[Factor],
+) -> dict[str, float]:
+    """`<factor>_r2`: 1 - squared error / variance of its coordinates, summed over sine and cosine.
+
+    1 if the factor is read exactly, 0 if no better than by its mean, or if it does not vary.
+    """
+    scores = {}
+    for i, factor in enumerate(factors):
+        wanted = coordinates(values[:, [i]], [factor])
+        error = (coordinates(read[:, [i]], [factor]) - wanted).square().mean(dim=0).sum()
+        variance = wanted.var(dim=0, correction=0).sum()
+        scores[f"{factor.name}_r2"] = (1 - error / variance).item() if variance > 0 else 0.0
+    return scores
+
+
 def save_judge(path: Path, judge: Judge, dataset: str) -> None:
     """Write the weights and the data set that they belong to, whole or not at all."""
     save_tensors(path, judge.state_dict(), "dataset", dataset)
@@ -162,7 +194,7 @@ def load_judge(path: Path, dataset: str) -> Judge:
 
     Raises InfoGANError when the file is missing or damaged, or belongs to another data set.
     """
-    judge = untrained_judge(lookup(dataset))
+    judge = Judge(lookup(dataset))
     try:
         trained_on, tensors = load_tensors(path, "dataset")
         if trained_on == dataset:

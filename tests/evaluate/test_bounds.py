@@ -7,7 +7,7 @@ from torch.distributions import Normal
 from infogan.evaluate.bounds import bound_scores, refit_recognition
 from infogan.method.codes import sample
 from infogan.method.networks import TABLES, build_networks
-from tests.evaluate.hand_made import HandMade, Reading
+from tests.evaluate.hand_made import FirstRow, HandMade, Reading, subject_of
 from tests.layouts import code_layout, seeded
 
 CATEGORICAL = code_layout(4, (5, 3), 0)
@@ -51,14 +51,18 @@ def test_the_fitted_std_is_each_codes_own_and_scored_on_samples_it_was_not_fitte
         assert scores == pytest.approx({k: v.item() for k, v in expected.items()}, abs=1e-4)
 
 
-def test_refitting_leaves_the_networks_passed_in_as_they_are(make_params, backend):
-    params = make_params({"networks.width": 0.1, "networks.init_std": 0.1})
+def test_refitting_leaves_the_networks_as_they_are(make_params):
+    params = make_params(
+        {"networks.width": 0.1, "networks.init_std": 0.1, "evaluate.refit_steps": 2}
+    )
     networks, same = (
         build_networks(TABLES["mnist"], params.codes, params.networks, seed=0) for _ in range(2)
     )
-    refitted = refit_recognition(*(each.eval() for each in networks), params, 2, seeded(), backend)
+    generator, discriminator = (network.eval() for network in networks)
+    subject = subject_of(params, generator, FirstRow(1), q=discriminator)
+    refitted = refit_recognition(subject, seeded())
     for network, other in zip(networks, same, strict=True):
         state = other.state_dict()
         assert all(torch.equal(value, state[key]) for key, value in network.state_dict().items())
-    assert not torch.equal(refitted.trunk[0].weight, networks[1].trunk[0].weight)
+    assert not torch.equal(refitted.trunk[0].weight, discriminator.trunk[0].weight)
     assert not refitted.training

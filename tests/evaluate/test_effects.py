@@ -7,7 +7,6 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from infogan.base.dataset import Factor, rotation
-from infogan.base.errors import InfoGANError
 from infogan.base.randomness import random_stream
 from infogan.datasets import lookup
 from infogan.evaluate.effects import (
@@ -15,7 +14,6 @@ from infogan.evaluate.effects import (
     measure,
     prior_weights,
     rank_correlations,
-    trained_range,
     variance_share,
 )
 from infogan.evaluate.morphometrics import SHAPES
@@ -27,7 +25,7 @@ from tests.layouts import code_layout
 
 FACTORS = (Factor("slant", -np.inf, np.inf), rotation("turn"), Factor("width", 20.0, 30.0))
 NAMES = [factor.name for factor in FACTORS]
-VALUES = np.linspace(-2, 2, 21)
+VALUES = np.arange(-10, 11) / 5
 
 
 def trajectories(*effects, num=6, own=0.0):
@@ -66,20 +64,6 @@ def test_rank_correlations_are_spearmans_with_ties_and_0_for_a_constant():
     np.testing.assert_allclose(rank_correlations(rows, shuffled), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("num", "values", "said"),
-    [(3, [], "two different"), (3, [0.5, 0.5], "two different"), (0, [0, 1], "no trajectories")],
-)
-def test_too_few_values_or_trajectories_are_refused(num, values, said):
-    with pytest.raises(InfoGANError, match=said):
-        rank_correlations(np.zeros((num, len(values))), np.array(values, dtype=float))
-
-
-def test_the_trained_range_ends_at_one_in_spite_of_rounding():
-    values = np.array([-1.2, -1 - 1e-12, 0.0, 1 + 1e-12, 1.2])
-    assert trained_range(values).tolist() == [False, True, True, True, False]
-
-
 def test_codes_are_paired_with_the_factors_that_they_move_in_either_direction():
     moved = {"width": lambda c: -3 * c}, {"slant": lambda c: 0.4 * c}, {}, {"turn": lambda c: c}
     scores, roles, leakage = effects(trajectories(*moved), NAMES)
@@ -104,18 +88,14 @@ def test_roles_are_those_of_the_best_sum_and_not_of_the_first_choice():
     assert (roles["slant"].code, roles["width"].code) == (1, 0)
 
 
-def test_code_whose_direction_flips_between_trajectories_scores_zero():
+def test_direction_counts_against_the_assigned_one_and_flips_cancel_out():
     measured = trajectories({"slant": up}, {"width": up})
+    assert effects(measured, assigning=-measured).scores["slant_spearman"] == pytest.approx(-1)
     measured[0, ::2] *= -1
     scores = effects(measured).scores
     assert scores["slant_spearman_unsigned"] == pytest.approx(1)
     assert scores["slant_spearman"] == pytest.approx(0)
     assert scores["width_spearman"] == pytest.approx(1)
-
-
-def test_code_that_points_against_its_assigned_direction_scores_minus_one():
-    measured = trajectories({"slant": up}, {"width": up})
-    assert effects(measured, assigning=-measured).scores["slant_spearman"] == pytest.approx(-1)
 
 
 def test_single_code_takes_the_role_it_fits_best_and_the_other_scores_0():
@@ -128,17 +108,22 @@ def test_single_code_takes_the_role_it_fits_best_and_the_other_scores_0():
 
 def test_the_worse_side_of_the_extrapolated_range_counts_and_has_no_say_in_roles():
     def falls_above(values):
-        return np.where(values > 1 + 1e-9, 1 - 9 * values, values)
+        return np.where(values > 1, 1 - 9 * values, values)
 
     # The five values below -1 have the ranks 4, 2, 1, 3 and 5.
     def turns_below(values):
-        return np.where(values < -1 - 1e-9, (values + 1.61) ** 2 - 9, values)
+        return np.where(values < -1, (values + 1.61) ** 2 - 9, values)
 
     measured = trajectories({"slant": falls_above}, {"width": lambda c: -turns_below(c)})
     scores = effects(measured).scores
     assert scores["slant_spearman"] == scores["width_spearman"] == pytest.approx(1)
     assert scores["slant_spearman_extrapolated"] == pytest.approx(-1)
     assert scores["width_spearman_extrapolated"] == pytest.approx(0.3)
+
+
+def test_the_trained_range_has_its_two_ends():
+    at_the_ends = trajectories({"slant": lambda c: np.where(np.abs(c) == 1, c, 0)})
+    assert effects(at_the_ends).scores["slant_spearman"] == pytest.approx(50 / math.sqrt(50 * 110))
 
 
 def test_a_code_that_goes_round_the_circle_is_followed_through_the_turn():
@@ -148,7 +133,7 @@ def test_a_code_that_goes_round_the_circle_is_followed_through_the_turn():
     assert scores["turn_spearman"] == pytest.approx(1)
     assert scores["turn_change"] == pytest.approx(2 * math.pi, rel=1e-3)
     # Levels spread by 0.2 rad blur sine and cosine by 1 - exp(-0.2^2).
-    assert scores["turn_share"] == pytest.approx(math.exp(-0.04), abs=0.03)
+    assert scores["turn_share"] == pytest.approx(math.exp(-0.04), abs=0.015)
 
 
 # How far a factor follows.
@@ -184,12 +169,6 @@ def test_share_is_the_sobol_index_by_hand():
 def test_share_of_a_code_without_effect_is_zero_on_average_even_over_few_trajectories():
     shares = [share(rows_with(0, 1, 1, num=5, seed=seed)) for seed in range(300)]
     assert np.mean(shares) == pytest.approx(0, abs=0.01)
-
-
-def test_courses_that_cancel_out_are_no_effect_on_average():
-    rng = np.random.default_rng(0)
-    shares = [share(rng.standard_normal((5, 1)) * NINE) for _ in range(1000)]
-    assert np.mean(shares) == pytest.approx(0, abs=0.02)
 
 
 def test_share_is_the_same_over_few_trajectories_of_each_stratum():
@@ -239,8 +218,7 @@ def lean_and_widen(latents: Tensor) -> Tensor:
 
 
 def test_codes_that_lean_and_widen_are_found_and_score_near_one(drawn):
-    # Enough for several trajectories of each category.
-    result = drawn(lean_and_widen, num_trajectories=40)
+    result = drawn(lean_and_widen, num_trajectories=8)
     scores = result.metrics
     assert result.roles == {"slant": {"code": 1, "sign": -1}, "width": {"code": 0, "sign": 1}}
     for name in ("slant", "width"):
@@ -300,4 +278,4 @@ def test_what_a_code_explains_is_told_within_a_digit_that_the_judge_sees(drawn):
         return images
 
     # Digits differ in width by far more than the code changes it.
-    assert drawn(draw, num_trajectories=40).metrics["width_share"] > 0.8
+    assert drawn(draw, num_trajectories=12).metrics["width_share"] > 0.8

@@ -1,13 +1,7 @@
 import pytest
 
 from infogan.evaluate.factor_scores import factor_scores
-from tests.evaluate.representations import (
-    FACTORS,
-    NUM_IMAGES,
-    TURN,
-    VALUES,
-    perfect_codes,
-)
+from tests.evaluate.representations import FACTORS, TURN, VALUES, perfect_codes
 
 FEW = 1200
 
@@ -29,7 +23,7 @@ def test_a_factor_without_a_code_scores_0_and_the_other_keep_theirs():
 
 
 def test_signs_are_fitted_on_the_first_half_so_that_a_code_that_turns_over_scores_minus_1():
-    codes = VALUES[:, [0]].copy()
-    codes[NUM_IMAGES // 2 :] *= -1
-    scores = factor_scores(codes, VALUES, FACTORS, seed=0)
+    codes = VALUES[:FEW, [0]].copy()
+    codes[FEW // 2 :] *= -1
+    scores = factor_scores(codes, VALUES[:FEW], FACTORS, seed=0)
     assert scores["lean_code_spearman"] == pytest.approx(-1)

@@ -1,14 +1,9 @@
-import math
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from infogan.base.dataset import rotation
 from infogan.datasets import lookup
-from infogan.evaluate.effects import coordinates
 from infogan.evaluate.joint_effects import measure, share_together
 from tests.evaluate.hand_made import DATA_SET, FirstRow, subject_of
 from tests.evaluate.test_effects import draw_bar
@@ -42,11 +37,6 @@ def test_images_are_compared_within_a_class_and_need_not_all_three_be_of_one():
 
 def test_of_what_does_not_vary_and_of_no_triples_the_share_is_0():
     assert of_one_class(triples(0, 0)) == of_one_class(triples(1, 1)[:0]) == 0
-
-
-def test_angles_on_either_side_of_the_half_turn_are_near_each_other():
-    angles = np.array([[math.pi - 1e-3, 1e-3 - math.pi, 0.0]])
-    assert of_one_class(coordinates(angles, rotation("turn"))) == pytest.approx(1, abs=1e-4)
 
 
 @pytest.fixture
@@ -91,11 +81,3 @@ def test_of_shapes_it_is_told_within_a_digit_that_the_judge_sees(shares):
 
 def test_layouts_without_continuous_codes_have_no_such_share(shares):
     assert shares(None, DATA_SET, 4, **{"codes.continuous": 0}) == {}
-
-
-def test_codes_that_do_nothing_explain_nothing(shares):
-    def draw(latents: Tensor) -> Tensor:
-        return even(0.5 + 0.1 * latents[:, 0])
-
-    found = shares(draw, replace(DATA_SET, class_names=()), 4)
-    assert found == {"luminance_share_together": pytest.approx(0, abs=0.1)}

@@ -7,7 +7,7 @@ import torch
 from infogan.datasets import lookup
 from infogan.evaluate.morphometrics import SHAPES, measure_shapes
 from infogan.evaluate.readers import read_luminance, read_shapes, reader_for
-from infogan.judge.judge import untrained_judge
+from infogan.judge.judge import Judge
 
 
 @pytest.mark.parametrize(
@@ -20,7 +20,7 @@ from infogan.judge.judge import untrained_judge
 )
 def test_what_is_read_follows_from_what_is_known_of_the_images(dataset, factors, paired):
     data_set = lookup(dataset)
-    reader = reader_for(data_set, untrained_judge(data_set).eval())
+    reader = reader_for(data_set, Judge(data_set).eval())
     assert [factor.name for factor in reader.factors] == factors
     assert list(reader.paired) == paired
     # Only a digit's shape is told apart from the digit.
@@ -33,7 +33,7 @@ def test_shapes_are_read_off_the_mean_of_all_channels_image_by_image():
     images = torch.rand(2, 3, 3, 9, 11)
     shapes = read_shapes(images)
     expected = measure_shapes(images[1, 2].mean(dim=0, keepdim=True).numpy())
-    np.testing.assert_allclose(shapes[1, 2], expected[list(SHAPES)].to_numpy()[0])
+    np.testing.assert_allclose(shapes[1, 2], expected[0])
     assert math.isfinite(shapes.sum())
 
 

@@ -3,29 +3,28 @@ import math
 import numpy as np
 import pytest
 import torch
-from torch import nn
 
+from infogan.base.images import Split
 from infogan.evaluate.sorting import (
     UNMATCHED,
-    batch_statistics,
-    clustering_scores,
-    contingency,
+    by_batch,
     match_categories,
     recognise_images,
+    sort_images,
 )
 from infogan.method.networks import TABLES, build_networks
-from tests.evaluate.hand_made import Reading
+from tests.evaluate.hand_made import FirstRow, Reading, corners, subject_of
 from tests.layouts import code_layout, seeded
 
 LAYOUT = code_layout(noise=4, categorical=(3,), continuous=2)
 
 
+def split(categories, labels):
+    """Images in which Q sees these categories."""
+    return Split(corners(torch.tensor(categories)), torch.tensor(labels, dtype=torch.uint8))
+
+
 # Categories against classes.
-
-
-def test_contingency_counts_every_pair_unused_categories_and_classes_included():
-    counts = contingency(np.array([0, 2, 2, 2]), np.array([1, 0, 1, 1]), 4, 3)
-    assert counts.tolist() == [[0, 1, 0], [0, 0, 0], [1, 2, 0], [0, 0, 0]]
 
 
 @pytest.mark.parametrize(
@@ -39,12 +38,20 @@ def test_matching_is_the_best_one_to_one_map(counts, mapping):
     assert match_categories(np.array(counts)).tolist() == mapping
 
 
-def test_test_images_are_scored_by_the_map_of_the_training_images():
+def test_test_images_are_scored_by_the_maps_of_the_training_images(make_params):
     # In training, categories 0 and 1 are two parts of class 0, and category 2 is mostly class 1.
-    train_counts = np.array([[5, 0, 0], [3, 0, 0], [0, 4, 1]])
-    scores = clustering_scores(train_counts, np.array([2, 2, 2, 1, 0]), np.array([1, 1, 2, 0, 0]))
-    assert scores["accuracy_majority"] == pytest.approx(4 / 5)
-    assert scores["accuracy_matched"] == pytest.approx(3 / 5)
+    categories, labels = [0] * 40 + [1] * 20 + [2] * 40, [0] * 60 + [1] * 30 + [2] * 10
+    # Beyond the first samples, images that must not count.
+    train = split(categories + [0] * 100, labels + [3] * 100)
+    test = split([2, 2, 2, 1, 0], [2, 2, 1, 0, 0])
+    params = make_params({"codes.categorical": [3], "evaluate.num_samples": 100})
+    q = Reading(lambda images: images[:, 0, 0, :7])
+    found = sort_images(subject_of(params, None, FirstRow(1), q=q, train=train, test=test))
+    assert found.category_to_class == [0, 2, 1]
+    assert found.contingency == [[1, 0, 0, 0], [1, 0, 0, 0], [0, 1, 2, 0]]
+    scores = found.metrics
+    assert scores["accuracy_majority"] == pytest.approx(3 / 5)
+    assert scores["accuracy_matched"] == pytest.approx(2 / 5)
     # Within category 2 a class costs H(2/3, 1/3) nats, within the others none.
     classes = -2 * 0.4 * math.log(0.4) - 0.2 * math.log(0.2)
     groups = -0.6 * math.log(0.6) - 2 * 0.2 * math.log(0.2)
@@ -57,35 +64,16 @@ def test_test_images_are_scored_by_the_map_of_the_training_images():
 # Normalisation by the statistics of each batch.
 
 
-@pytest.fixture
-def generator(options):
-    """A generator whose running statistics are not those of the next batch."""
-    generator, _ = build_networks(TABLES["mnist"], LAYOUT, options, seed=0)
-    with torch.no_grad():
-        generator(torch.rand(9, LAYOUT.latent_dim, generator=seeded()))
-    return generator.eval()
-
-
-def test_batch_statistics_normalise_by_the_batch_and_leave_the_running_ones_alone(generator):
-    before = {name: buffer.clone() for name, buffer in generator.named_buffers()}
-    latents = torch.rand(7, LAYOUT.latent_dim, generator=seeded(1))
-    with torch.inference_mode(), batch_statistics(generator):
-        images = generator(latents)
-        kinds = {type(module) for module in generator.modules() if module.training}
-    assert kinds == {nn.BatchNorm1d, nn.BatchNorm2d}
-    after = dict(generator.named_buffers())
-    assert all(torch.equal(after[name], before[name]) for name in before if "running" in name)
-    assert not torch.allclose(images, generator(latents))
-    assert torch.equal(images, generator.train()(latents))
-
-
-def test_batch_statistics_restore_modes_and_momentum(options, generator):
-    generator.train().layers[2].momentum = 0.5
-    with pytest.raises(RuntimeError), batch_statistics(generator):
-        raise RuntimeError
-    assert {module.training for module in generator.modules()} == {True}
-    momenta = [m.momentum for m in generator.modules() if hasattr(m, "momentum")]
-    assert momenta == [0.5] + [options.norm_momentum] * (len(momenta) - 1)
+def test_a_network_by_batch_normalises_so_and_the_one_it_copies_stays_as_it_is(options):
+    _, discriminator = build_networks(TABLES["mnist"], LAYOUT, options, seed=0)
+    before = {name: value.clone() for name, value in discriminator.eval().state_dict().items()}
+    images = torch.rand(7, 1, 28, 28, generator=seeded(1))
+    with torch.inference_mode():
+        found = by_batch(discriminator).recognise(images)
+        assert not torch.allclose(found, discriminator.recognise(images))
+        assert not any(module.training for module in discriminator.modules())
+        assert all(torch.equal(v, before[k]) for k, v in discriminator.state_dict().items())
+        assert torch.equal(found, discriminator.train().recognise(images))
 
 
 # What Q says of real images.

@@ -16,7 +16,7 @@ def share_left(first, second):
 
 @pytest.fixture
 def digits(digit_images):
-    return F.avg_pool2d(digit_images[:12].float() / 255, 3, stride=1, padding=1)
+    return F.avg_pool2d(digit_images[:6].float() / 255, 3, stride=1, padding=1)
 
 
 @pytest.fixture
@@ -24,10 +24,6 @@ def moved(digits):
     """The digits, each turned, leaned, stretched and shifted in its own way."""
     limits = Maps(rotation=0.2, shear=0.2, scale=0.15, shift=0.1, elastic=0.0)
     return random_map(digits, limits, seeded(3))
-
-
-def test_an_image_and_itself_leave_nothing(digits):
-    assert (affine_residual(digits, digits) == 0).all()
 
 
 def test_a_change_of_brightness_leaves_little(digits):
