@@ -45,12 +45,12 @@ def main(args: argparse.Namespace) -> None:
     real_images = load_arrays(args.data, data_set, "test", ("images",))["images"][:100]
     pictures = draw(runs, params, data_set, real_images)
     summary = {**summarise(all_metrics(runs)), "judge": judge}
-    blocks = document(runs, params, data_set, judge, list(pictures))
+    blocks = document(runs, params, data_set, judge, pictures)
 
     pixels, vectors = args.out / "figures", args.out / "vector"
-    for name, figure in pictures.items():
-        save_png(figure, pixels / f"{name}.png")
-        save_svg(figure, vectors / f"{name}.svg")
+    for picture, figure in pictures.items():
+        save_png(figure, pixels / f"{picture.name}.png")
+        save_svg(figure, vectors / f"{picture.name}.svg")
     write_file(args.out / "metrics.json", json.dumps(summary, indent=2) + "\n")
     write_curves(args.out, mean_curves(runs))
     write_file(args.out / "results.md", markdown(blocks))

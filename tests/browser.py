@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import time
 import urllib.request
@@ -30,15 +29,16 @@ class Browser:
     """One window, with the network off but for what is on the disk."""
 
     def __init__(self) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self.address = f"http://127.0.0.1:{port}"
         self.driver = subprocess.Popen(
-            [str(CHROMEDRIVER), f"--port={port}"],
-            stdout=subprocess.DEVNULL,
+            [str(CHROMEDRIVER), "--port=0"],
+            stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            text=True,
         )
+        says = (
+            re.search(r"started successfully on port (\d+)", line) for line in self.driver.stdout
+        )
+        self.address = f"http://127.0.0.1:{next(filter(None, says))[1]}"
         options = {
             "binary": CHROMIUM,
             "args": [
@@ -49,13 +49,7 @@ class Browser:
         logs = {"browser": "ALL", "performance": "ALL"}
         always = {"goog:chromeOptions": options, "goog:loggingPrefs": logs}
         wanted = {"capabilities": {"alwaysMatch": always}}
-        for _ in range(100):
-            try:
-                self.session = f"/session/{self._send('POST', '/session', wanted)['sessionId']}"
-                return
-            except OSError:  # not yet; urllib's own error is one, too
-                time.sleep(0.1)
-        raise RuntimeError("chromedriver did not answer")
+        self.session = f"/session/{self._send('POST', '/session', wanted)['sessionId']}"
 
     def __enter__(self) -> Self:
         return self
@@ -90,6 +84,10 @@ class Browser:
         """Entries since the last call: `browser` for the console, `performance` for requests."""
         entries: list[dict[str, Any]] = self._send("POST", f"{self.session}/se/log", {"type": kind})
         return entries
+
+    def errors(self) -> list[dict[str, Any]]:
+        """What failed or was refused since the last look at the console."""
+        return [entry for entry in self.log("browser") if entry["level"] == "SEVERE"]
 
     def requested_schemes(self) -> set[str]:
         """What the addresses of all requests since the last call begin with."""

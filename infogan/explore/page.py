@@ -24,13 +24,7 @@ from infogan.base.errors import InfoGANError
 from infogan.base.files import write_file
 from infogan.datasets import lookup
 from infogan.evaluate.record import ROLE_NAMES, UNMATCHED
-from infogan.method.networks import (
-    KERNEL_SIZE,
-    Discriminator,
-    FlattenMaps,
-    Generator,
-    UnflattenMaps,
-)
+from infogan.method.networks import Discriminator, FlattenMaps, Generator, UnflattenMaps
 from infogan.params import Params
 
 TEMPLATE = Path(__file__).with_suffix(".html")
@@ -159,18 +153,14 @@ def fold_layers(layers: Any, size: int) -> list[Operation]:
                 size = layer.shape[1]
             case nn.Linear():
                 operations.append(Operation("dense", _numbers(layer.weight), _numbers(layer.bias)))
-            case nn.ConvTranspose2d():
-                matrix, bias = layer.weight.permute(2, 3, 1, 0).flatten(0, 2), layer.bias
-                operations.append(
-                    Operation("upconv", _numbers(matrix), _numbers(bias), layer.stride[0], size)
-                )
-                size *= layer.stride[0]
-            case nn.Conv2d():
-                matrix, bias = layer.weight.permute(0, 2, 3, 1).flatten(1), layer.bias
-                operations.append(
-                    Operation("conv", _numbers(matrix), _numbers(bias), layer.stride[0], size)
-                )
-                size //= layer.stride[0]
+            case nn.ConvTranspose2d(stride=(stride, _)):
+                matrix = _numbers(layer.weight.permute(2, 3, 1, 0).flatten(0, 2))
+                operations.append(Operation("upconv", matrix, _numbers(layer.bias), stride, size))
+                size *= stride
+            case nn.Conv2d(stride=(stride, _)):
+                matrix = _numbers(layer.weight.permute(0, 2, 3, 1).flatten(1))
+                operations.append(Operation("conv", matrix, _numbers(layer.bias), stride, size))
+                size //= stride
             case nn.BatchNorm1d() | nn.BatchNorm2d():
                 _fold_norm(operations[-1], layer)
             case nn.ReLU() | nn.Sigmoid() | nn.Tanh():
@@ -180,14 +170,11 @@ def fold_layers(layers: Any, size: int) -> list[Operation]:
                 operations[-1].slope = float(layer.negative_slope)
             case _:
                 raise InfoGANError(f"the explorer cannot show a layer {type(layer).__name__}")
-    assert all(op.matrix.shape[0] % len(op.bias) == 0 for op in operations)
     return operations
 
 
 def _fold_norm(operation: Operation, norm: nn.BatchNorm1d | nn.BatchNorm2d) -> None:
     """y = (x - mean) / sqrt(var + eps) * gamma + beta, with the running statistics."""
-    assert norm.running_mean is not None
-    assert norm.running_var is not None
     scale = _numbers(norm.weight) / np.sqrt(_numbers(norm.running_var) + norm.eps)
     repeats = len(operation.matrix) // len(operation.bias)  # every output channel's rows
     operation.matrix = operation.matrix * np.tile(scale, repeats)[:, None]
@@ -216,6 +203,3 @@ def _quantise(
     whole = np.concatenate(levels)
     low = whole.astype(np.int8)
     return low.tobytes(), ((whole - low) >> 8).astype(np.int8).tobytes(), scales
-
-
-assert KERNEL_SIZE == 4  # as the page's loops have it

@@ -19,7 +19,7 @@ from matplotlib.figure import Figure
 from matplotlib.rcsetup import cycler
 from matplotlib.ticker import MaxNLocator, PercentFormatter, StrMethodFormatter
 
-from infogan.report.grids import grid_image
+from infogan.report.grids import PADDING, grid_image
 
 # The paper's Fig 1, read off the printed curves to about 0.03 nats. The paper does not define its
 # "iteration", so these points share our axis of steps without being known to share its unit.
@@ -37,7 +37,6 @@ OBJECTIVE_NAMES = {"infogan": "InfoGAN", "gan": "Regular GAN", "cgan": "Conditio
 OBJECTIVE_COLORS = {"infogan": "#0072B2", "gan": "#D55E00", "cgan": "#009E73"}
 
 WIDTH_INCHES = 7.2
-GRID_PADDING = 2  # white pixels between the images of a grid
 STYLE: dict[Any, Any] = {
     "figure.dpi": 250,
     "savefig.dpi": "figure",
@@ -122,7 +121,7 @@ def losses_figure(curves: pd.DataFrame) -> Figure:
         "discriminator_loss": ("Discriminator", "Loss (nats)"),
         "generator_loss": ("Generator", "Loss (nats)"),
     }
-    if "bound_cont_nats" in curves and curves["bound_cont_nats"].notna().any():
+    if "bound_cont_nats" in curves:
         quantities["bound_cont_nats"] = ("Continuous codes", "$L_I$ (nats)")
     figure = Figure(figsize=(WIDTH_INCHES, 2.5), layout="constrained")
     panels = figure.subplots(1, len(quantities))
@@ -150,31 +149,23 @@ def grid_figure(panels: Sequence[GridPanel], num_columns: int = 2) -> Figure:
         axes.imshow(panel.grid, cmap="gray", vmin=0, vmax=255, interpolation="none")
         axes.set_title(panel.title, pad=4)
         axes.set_xlim(-0.5, widest - 0.5)
-        axes.set_yticks([])
         axes.set_anchor("N")
-        axes.set_xticks([])
+        axes.set(xticks=[], yticks=[])
         if panel.column_labels:
             _label_columns(axes, panel, pixel_inches)
         axes.spines[:].set_visible(False)
     return figure
 
 
-@rc_context(STYLE)
 def seeds_figure(
     grids: Mapping[int, UInt8[np.ndarray, "height width *colour"]], accuracies: Mapping[int, float]
 ) -> Figure:
     """The same traversal from every seed, good and bad, with the seed's accuracy if it has one."""
-    panels = [
-        GridPanel(
-            f"Seed {seed}" + (f": accuracy {accuracies[seed]:.1%}" if seed in accuracies else ""),
-            grid,
-        )
-        for seed, grid in grids.items()
-    ]
+    known = {seed: f": accuracy {accuracy:.1%}" for seed, accuracy in accuracies.items()}
+    panels = [GridPanel(f"Seed {seed}{known.get(seed, '')}", grid) for seed, grid in grids.items()]
     return grid_figure(panels, num_columns=2 if len(panels) in (2, 4) else 3)
 
 
-@rc_context(STYLE)
 def samples_figure(
     real_images: UInt8[np.ndarray, "real channel height width"],
     fake_images: Mapping[str, UInt8[np.ndarray, "fake channel height width"]],
@@ -272,9 +263,8 @@ def _legend_below(figure: Figure, axes: Axes) -> None:
     """Put the legend under all axes, in rows that fit the figure's width."""
     handles, labels = axes.get_legend_handles_labels()
     num_rows = math.ceil(len(labels) / 4)
-    figure.legend(
-        handles, labels, loc="outside lower center", ncols=math.ceil(len(labels) / num_rows)
-    )
+    num_columns = math.ceil(len(labels) / num_rows)
+    figure.legend(handles, labels, loc="outside lower center", ncols=num_columns)
 
 
 def objective_name(objective: str) -> str:
@@ -292,8 +282,8 @@ def _label_columns(axes: Axes, panel: GridPanel, pixel_inches: float) -> None:
     num_columns, width = len(panel.column_labels), panel.grid.shape[1]
     label_inches = 0.062 * (max(len(label) for label in panel.column_labels) + 0.5)
     shown = range(0, num_columns, math.ceil(label_inches * num_columns / (width * pixel_inches)))
-    pitch = (width + GRID_PADDING) / num_columns
-    centres = [column * pitch + (pitch - GRID_PADDING - 1) / 2 for column in shown]
+    pitch = (width + PADDING) / num_columns
+    centres = [column * pitch + (pitch - PADDING - 1) / 2 for column in shown]
     axes.set_xticks(centres, [panel.column_labels[column] for column in shown])
     axes.tick_params(axis="x", top=True, labeltop=True, bottom=False, labelbottom=False)
     axes.tick_params(axis="x", length=0, pad=2, labelsize=7)

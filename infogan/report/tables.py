@@ -61,14 +61,13 @@ def summarise(measured: Measured) -> dict[str, Metrics]:
     """
     summary: dict[str, Metrics] = {}
     for objective, runs in measured.items():
-        frame = pd.DataFrame(list(runs.values()))
-        values = summary[objective] = {}
-        for name in frame.columns:
-            if not np.isfinite(frame[name]).all():
+        means = summary[objective] = {}
+        for name, values in pd.DataFrame(list(runs.values())).items():
+            if not np.isfinite(values).all():
                 continue
-            values[name] = float(frame[name].mean())
-            if len(frame) > 1:
-                values[f"{name}_std"] = float(frame[name].std(ddof=1))
+            means[str(name)] = float(values.mean())
+            if len(values) > 1:
+                means[f"{name}_std"] = float(values.std(ddof=1))
     return summary
 
 
@@ -144,10 +143,8 @@ def spread(runs: Mapping[int, Metrics], metric: str) -> str:
     values = _values(runs, metric)
     if not values:
         return "-"
-    mean = number(float(np.mean(values)))
-    if len(values) == 1:
-        return f"{mean} (n = 1)"
-    return f"{mean} ± {number(float(np.std(values, ddof=1)))} (n = {len(values)})"
+    deviation = f" ± {number(float(np.std(values, ddof=1)))}" if len(values) > 1 else ""
+    return f"{number(float(np.mean(values)))}{deviation} (n = {len(values)})"
 
 
 def number(value: float | None) -> str:

@@ -1,6 +1,7 @@
 """A report made from what the runs left: which figures, and the text that holds the tables."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -8,8 +9,8 @@ import numpy as np
 from infogan.base.dataset import LUMINANCE, DataSet
 from infogan.params import Params
 from infogan.report import tables
-from infogan.report.captions import picture
-from infogan.report.document import Block, Table
+from infogan.report.claims import Measured
+from infogan.report.document import Block, Picture, Table
 from infogan.report.runs import Run, all_metrics
 from infogan.report.symptoms import symptoms
 
@@ -33,7 +34,7 @@ def document(
     params: Params,
     data_set: DataSet,
     judge: dict[str, Any],
-    names: list[str],
+    pictures: Iterable[Picture],
 ) -> list[Block]:
     """The report: claims, the figures, all metrics, every seed, parameters, what it ran on."""
     measured = all_metrics(runs)
@@ -52,7 +53,7 @@ def document(
             f"**A stand-in.** These images are rendered here, with known factors, to measure a "
             f"claim that the paper makes on {data_set.stands_in_for}; they are not its images."
         )
-    if warnings := _warnings(runs, params, judge["frechet_floor"]):
+    if warnings := _warnings(runs, measured, params, judge["frechet_floor"]):
         parts += ["## Warnings", warnings]
     claims = tables.claims_table(measured, params.dataset, judge["frechet_floor"])
     if claims.rows:
@@ -69,7 +70,7 @@ def document(
     shown = [name for name in _seed_metrics(data_set) if name in present]
     parts += [
         "## Figures",
-        *(picture(name, runs, params) for name in names),
+        *pictures,
         "## All metrics",
         tables.metrics_table(measured, dict.fromkeys(present), factors),
         _judge(data_set, judge),
@@ -116,9 +117,9 @@ def _parameters_table(params: Params) -> Table:
     return Table(("Section", "Values"), rows)
 
 
-def _warnings(runs: list[Run], params: Params, floor: float) -> str:
+def _warnings(runs: list[Run], measured: Measured, params: Params, floor: float) -> str:
     """One line for each sign, in any run, that its training went wrong."""
-    measured, lines = all_metrics(runs), []
+    lines = []
     for run in runs:
         metrics, contingency = measured[run.objective][run.seed], run.record.get("contingency")
         for sign in symptoms(metrics, contingency, run.grids, params.codes.names, floor):

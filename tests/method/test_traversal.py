@@ -58,7 +58,7 @@ def test_a_code_that_the_layout_lacks_is_refused(code):
 def test_grid_places_each_image_at_its_row_and_column_and_keeps_the_channels_last():
     pixels = np.arange(2 * 3 * 3 * 4 * 5) % 255
     images = pixels.astype(np.uint8).reshape(2, 3, 3, 4, 5)
-    grid = grid_image(images, padding=2)
+    grid = grid_image(images)
     assert grid.shape == (4 + 2 + 4, 5 + 2 + 5 + 2 + 5, 3)
     for row, column in np.ndindex(2, 3):
         tile = grid[6 * row : 6 * row + 4, 7 * column : 7 * column + 5]

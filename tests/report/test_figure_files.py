@@ -8,73 +8,63 @@ from matplotlib import rcParams
 from PIL import Image
 
 from infogan.report.figure_files import save_png, save_svg
-from infogan.report.figures import (
-    GridPanel,
-    confusion_figure,
-    grid_figure,
-    losses_figure,
-)
-from infogan.report.grids import grid_image
+from infogan.report.figures import GridPanel, grid_figure, losses_figure
 from tests.report.test_figures import make_curves, make_grid
 
-SAVE = {"png": save_png, "svg": save_svg}
-FIGURES = {
-    "losses": lambda: losses_figure(make_curves()),
-    "traversal": lambda: grid_figure([GridPanel("grid", make_grid(2, 3), ["a", "b", "c"])]),
-    "confusion": lambda: confusion_figure(np.eye(3, dtype=int), [1, 0, 2], ["a", "b", "c"], "it"),
-}
+GRID = make_grid(2, 3)
 
 
-def saved(figure, kind, folder):
-    path = folder / f"figure.{kind}"
-    SAVE[kind](figure, path)
-    return path.read_bytes()
+@pytest.fixture(scope="module")
+def files(tmp_path_factory) -> dict[str, bytes]:
+    """A chart and a grid in both kinds of file."""
+    folder, before = tmp_path_factory.mktemp("figures"), dict(rcParams)
+    panel = GridPanel("grid", GRID, ["a", "b", "c"])
+    for name, figure in {
+        "chart": losses_figure(make_curves()),
+        "grid": grid_figure([panel]),
+    }.items():
+        save_png(figure, folder / f"{name}.png")
+        save_svg(figure, folder / f"{name}.svg")
+    assert dict(rcParams) == before
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
-def embedded(svg):
+def embedded(svg: bytes) -> list[Image.Image]:
     """The pictures within an SVG."""
     encoded = re.findall(rb'"data:image/png;base64,([^"]*)"', svg)
     return [Image.open(BytesIO(base64.b64decode(data))) for data in encoded]
 
 
-@pytest.mark.parametrize("kind", SAVE)
-@pytest.mark.parametrize("name", FIGURES)
-def test_the_same_figure_gives_the_same_bytes_without_date_or_version(tmp_path, kind, name):
-    before = dict(rcParams)
-    first, again = (saved(FIGURES[name](), kind, tmp_path) for _ in range(2))
-    assert first == again
-    assert [path.name for path in tmp_path.iterdir()] == [f"figure.{kind}"]
-    assert dict(rcParams) == before
-    for word in (b"Software", b"dc:date", b"dc:creator", b"tIME", b"Matplotlib v"):
-        assert word not in first
+def test_no_file_names_a_date_or_the_software_that_wrote_it(files):
+    assert set(files) == {"chart.png", "chart.svg", "grid.png", "grid.svg"}
+    for contents in files.values():
+        for word in (b"Software", b"dc:date", b"dc:creator", b"tIME", b"Matplotlib v"):
+            assert word not in contents
 
 
-def test_a_grid_in_a_vector_file_has_one_pixel_for_each_of_its_images(tmp_path):
-    grid = make_grid(2, 3)
-    (picture,) = embedded(saved(grid_figure([GridPanel("", grid)]), "svg", tmp_path))
+def test_a_grid_in_a_vector_file_has_one_pixel_for_each_of_its_images(files):
+    (picture,) = embedded(files["grid.svg"])
     assert picture.mode == "L"
     # matplotlib's map from numbers to greys rounds some of them down.
-    difference = grid.astype(int) - np.asarray(picture)
+    difference = GRID.astype(int) - np.asarray(picture)
     assert 0 <= difference.min() <= difference.max() <= 1
 
 
-def test_charts_are_vectors_throughout_and_ask_for_no_font(tmp_path):
-    contents = saved(FIGURES["losses"](), "svg", tmp_path)
-    assert embedded(contents) == []
-    assert b"<text" not in contents
-    assert b"font-family" not in contents
+def test_charts_are_vectors_throughout_and_ask_for_no_font(files):
+    assert embedded(files["chart.svg"]) == []
+    assert b"<text" not in files["chart.svg"]
+    assert b"font-family" not in files["chart.svg"]
 
 
-def test_a_png_is_1800_pixels_wide_and_grey_where_it_has_no_colour(tmp_path):
-    grid = Image.open(BytesIO(saved(FIGURES["traversal"](), "png", tmp_path)))
-    assert (grid.width, grid.mode) == (1800, "L")
-    chart = Image.open(BytesIO(saved(FIGURES["losses"](), "png", tmp_path)))
-    assert (chart.width, chart.mode) == (1800, "P")
+def test_a_png_is_1800_pixels_wide_and_grey_where_it_has_no_colour(files):
+    for name, mode in (("grid", "L"), ("chart", "P")):
+        picture = Image.open(BytesIO(files[f"{name}.png"]))
+        assert (picture.width, picture.mode) == (1800, mode)
 
 
 def test_colour_images_keep_their_colours(tmp_path):
-    images = np.zeros((1, 1, 3, 4, 4), np.uint8)
-    images[:, :, 0] = 200
-    contents = saved(grid_figure([GridPanel("", grid_image(images))]), "png", tmp_path)
-    colours = Image.open(BytesIO(contents)).convert("RGB").getcolors(1 << 20)
+    red = np.zeros((4, 4, 3), np.uint8)
+    red[..., 0] = 200
+    save_png(grid_figure([GridPanel("", red)]), tmp_path / "red.png")
+    colours = Image.open(tmp_path / "red.png").convert("RGB").getcolors(1 << 20)
     assert (200, 0, 0) in {colour for _, colour in colours}

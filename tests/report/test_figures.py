@@ -5,11 +5,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from infogan.datasets import lookup
 from infogan.report.figures import (
     OBJECTIVE_COLORS,
     GridPanel,
-    code_name,
     confusion_figure,
     grid_figure,
     losses_figure,
@@ -18,8 +16,6 @@ from infogan.report.figures import (
     seeds_figure,
 )
 from infogan.report.grids import grid_image
-from infogan.report.pictures import _panels
-from infogan.report.runs import Run
 
 
 def make_curves(objectives=("infogan", "gan"), seeds=(0, 1, 2), last_step=5000):
@@ -47,23 +43,20 @@ def lines_by_label(axes):
     return {line.get_label(): line for line in axes.get_lines()}
 
 
-def test_mutual_information_line_is_the_mean_and_the_band_spans_the_seeds():
-    axes = mutual_information_figure(make_curves(), math.log(10)).axes[0]
-    line = lines_by_label(axes)["InfoGAN, 3 seeds"]
-    assert line.get_color() == OBJECTIVE_COLORS["infogan"]
-    assert np.allclose(line.get_ydata(), 0.5)
-    band = axes.collections[0].get_paths()[0].get_extents()
-    assert (band.y0, band.y1) == (0.0, 1.0)
-
-
-def test_mutual_information_shows_a_long_run_over_the_papers_range_and_whole():
-    near, whole = mutual_information_figure(make_curves(last_step=5000), math.log(10)).axes
+def test_mutual_information_of_a_long_run_is_shown_over_the_papers_range_and_whole():
+    near, whole = mutual_information_figure(make_curves(), math.log(10)).axes
     assert near.get_xlim() == (0, 1000)
     assert whole.get_xlim() == (0, 5000)
     for name, end in (("InfoGAN", 2.28), ("Regular GAN", 0.05)):
         points = lines_by_label(near)[f"{name}, paper"].get_xydata()
         assert points[-1].tolist() == [930, end]
     assert "InfoGAN, paper" not in lines_by_label(whole)
+    # The line is the mean, and the band spans the seeds.
+    line = lines_by_label(near)["InfoGAN, 3 seeds"]
+    assert line.get_color() == OBJECTIVE_COLORS["infogan"]
+    assert np.allclose(line.get_ydata(), 0.5)
+    band = near.collections[0].get_paths()[0].get_extents()
+    assert (band.y0, band.y1) == (0.0, 1.0)
 
 
 def test_mutual_information_of_a_short_run_keeps_the_papers_range_and_names_several_codes():
@@ -103,26 +96,18 @@ def test_losses_have_a_panel_per_quantity():
         assert np.allclose(lines_by_label(axes)["Regular GAN, 3 seeds"].get_ydata(), mean)
 
 
-@pytest.mark.parametrize("absent", ["column", "values"])
-def test_losses_without_continuous_codes_have_two_panels(absent):
-    curves = make_curves().assign(bound_cont_nats=float("nan"))
-    if absent == "column":
-        del curves["bound_cont_nats"]
-    assert len(losses_figure(curves).axes) == 2
+def test_losses_without_continuous_codes_have_two_panels():
+    assert len(losses_figure(make_curves().drop(columns="bound_cont_nats")).axes) == 2
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_traversal_shows_the_grid_unchanged(channels):
-    grid = make_grid(2, 3, channels=channels)
-    (axes,) = grid_figure([GridPanel("grid", grid)]).axes
+def test_a_grid_is_shown_unchanged_with_labels_above_the_centres_of_its_columns(channels):
+    grid = make_grid(2, 3, channels=channels, width=5)
+    (axes,) = grid_figure([GridPanel("grid", grid, ["a", "b", "c"])]).axes
     shown = axes.get_images()[0]
     assert np.array_equal(shown.get_array(), grid)
     # Grey levels are shown as they are, not stretched to the darkest and brightest present.
     assert channels == 3 or shown.get_clim() == (0, 255)
-
-
-def test_column_labels_stand_above_the_centres_of_their_columns():
-    (axes,) = grid_figure([GridPanel("", make_grid(2, 3, width=5), ["a", "b", "c"])]).axes
     # Columns of 5 pixels are 7 apart; pixel centres are whole numbers.
     assert list(axes.get_xticks()) == [2, 9, 16]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["a", "b", "c"]
@@ -175,16 +160,3 @@ def test_confusion_rows_follow_the_order_and_shades_are_shares_of_the_class():
     assert [label.get_text() for label in axes.get_xticklabels()] == ["cat", "dog", "owl", "none"]
     cells = {(int(text.xy[1]), int(text.xy[0])): text.get_text() for text in axes.texts}
     assert cells == {(0, 0): "8", (0, 2): "1", (1, 1): "6", (1, 2): "1", (2, 1): "2", (2, 2): "2"}
-
-
-def test_codes_are_named_with_an_index():
-    assert code_name("c12") == "$c_{12}$"
-
-
-def test_panels_beyond_the_alphabet_are_numbered(make_params):
-    params = make_params({"codes.categorical": [], "codes.continuous": 28})
-    grids = dict.fromkeys(params.codes.names, np.zeros((1, 2, 1, 28, 28), np.uint8))
-    film = np.zeros((1, 1, 1, 1, 28, 28), np.uint8)
-    run = Run("infogan", 0, {"roles": {}}, {}, pd.DataFrame(), grids, film)
-    titles = [panel.title for panel in _panels([run], params, lookup("digits"))]
-    assert [title.split()[0] for title in titles[24:]] == ["(y)", "(z)", "(27)", "(28)"]

@@ -34,22 +34,22 @@ def test_all_signs_of_a_run_are_told():
     ]
 
 
-@pytest.mark.parametrize(("largest", "collapses"), [(95, True), (94, False)])
-def test_q_collapses_at_95_percent_of_the_images_in_one_category(largest, collapses):
-    found = unbalanced_categories([100 - largest, 0, largest])
-    named = f"Q puts {largest}.0% of the test images into category 2 of c1"
-    assert (found == [named]) is collapses
-
-
-@pytest.mark.parametrize(("count", "unused"), [(9, True), (10, False)])
-def test_a_category_is_unused_below_a_tenth_of_an_equal_share(count, unused):
-    found = unbalanced_categories([100, count, 190, 110 - count])  # 100 each, if equal
-    assert found == (["Q hardly uses 1 of the 4 categories of c1 (1)"] if unused else [])
-
-
-def test_many_unused_categories_are_counted_and_some_named():
-    (found,) = unbalanced_categories([50] * 3 + [0] * 12)
-    assert "uses 12 of the 15 categories of c1 (3, 4, 5, 6, 7, 8, 9, 10, 11, 12, ...)" in found
+@pytest.mark.parametrize(
+    ("num_images", "found"),
+    [
+        ([5, 0, 95], "puts 95.0% of the test images into category 2 of c1"),
+        ([6, 0, 94], "hardly uses 1 of the 3 categories of c1 (1)"),
+        # A category is unused below a tenth of an equal share, here 100.
+        ([100, 9, 190, 101], "hardly uses 1 of the 4 categories of c1 (1)"),
+        ([100, 10, 190, 100], None),
+        (
+            [50] * 3 + [0] * 12,
+            "hardly uses 12 of the 15 categories of c1 (3, 4, 5, 6, 7, 8, 9, 10, 11, 12, ...)",
+        ),
+    ],
+)
+def test_categories_that_hold_nearly_all_images_or_next_to_none_are_named(num_images, found):
+    assert unbalanced_categories(num_images) == ([f"Q {found}"] if found else [])
 
 
 @pytest.mark.parametrize(("by", "constant"), [(2, True), (3, False)])

@@ -55,26 +55,30 @@ def outline(page):
     return Outline(page)
 
 
-def test_a_rule_that_was_not_judged_is_no_agreement():
+def test_a_verdict_has_a_mark_and_a_rule_that_was_not_judged_is_no_agreement():
     marks = [verdict(Verdict(agree, total)) for agree, total in ((2, 2), (1, 2), (0, 2), (0, 0))]
-    kinds = [re.search('class="verdict ([a-z-]+)"', mark)[1] for mark in marks]
-    assert kinds == ["all", "some", "none", "not-judged"]
-    assert "✓" in marks[0]
-    assert "✓" not in "".join(marks[1:])
+    found = [re.search('class="verdict ([a-z-]+)"><.*>(.)</span> (.*)</', mark) for mark in marks]
+    assert [mark.groups() for mark in found] == [
+        ("all", "✓", "2 of 2 seeds"),
+        ("some", "◐", "1 of 2 seeds"),
+        ("none", "✗", "0 of 2 seeds"),
+        ("not-judged", "-", "not judged"),
+    ]
 
 
-def test_the_language_is_stated_and_table_headers_say_what_they_are_headers_of(outline):
+def test_what_stands_where_is_stated_and_headings_are_linked_from_the_contents(outline):
     assert outline.all("html") == [{"lang": "en"}]
     assert [attrs["scope"] for attrs in outline.all("th")] == ["col"] * 4 + ["row"]
+    assert [attrs["id"] for attrs in outline.all("h2")] == ["the-claims", "figures"]
+    name = quote(NAME)
+    assert [attrs["href"] for attrs in outline.all("a")] == [
+        *("explorer.html", "#the-claims", "#figures"),
+        *(f"vector/{name}.svg", f"figures/{name}.png"),
+    ]
+    assert outline.all("img") == [{"src": f"vector/{name}.svg", "alt": 'A "film"'}]
 
 
-def test_text_is_text_and_not_markup(page):
-    assert "<title>A &lt; B &amp; C</title>" in page
-    assert '<td data-label="Claim"><div>a &lt; b</div></td>' in page
-    assert inline("<script>") == "&lt;script&gt;"
-
-
-def test_the_small_part_of_markdown_becomes_html(page):
+def test_the_small_part_of_markdown_becomes_html_and_all_else_is_text(page):
     assert inline("`a_b` **c** [d](e.md#f)") == (
         '<code>a_<wbr>b</code> <strong>c</strong> <a href="e.md#f">d</a>'
     )
@@ -82,25 +86,10 @@ def test_the_small_part_of_markdown_becomes_html(page):
         '<span class="value">0.5 ± 0.1</span> <span class="n">(n = 2)</span>'
     )
     assert inline("[x](javascript:alert)") == "[x](javascript:alert)"
+    assert inline("<script>") == "&lt;script&gt;"
     assert "<ul><li>one</li><li>two</li></ul>" in page
-
-
-def test_headings_are_linked_from_the_contents(outline):
-    anchors = {attrs["id"] for attrs in outline.all("h2")}
-    assert anchors == {"the-claims", "figures"}
-    links = {attrs["href"] for attrs in outline.all("a")}
-    assert {f"#{anchor}" for anchor in anchors} | {"explorer.html"} <= links
-
-
-def test_a_verdict_does_not_rest_on_colour(page):
-    assert 'class="verdict some"><span aria-hidden="true">◐</span> 1 of 2 seeds' in page
-
-
-def test_a_picture_is_shown_as_vectors_and_described_and_its_name_is_escaped(outline):
-    name = quote(NAME)
-    assert outline.all("img") == [{"src": f"vector/{name}.svg", "alt": 'A "film"'}]
-    files = [a["href"] for a in outline.all("a") if name in a["href"]]
-    assert files == [f"vector/{name}.svg", f"figures/{name}.png"]
+    assert "<title>A &lt; B &amp; C</title>" in page
+    assert '<td data-label="Claim"><div>a &lt; b</div></td>' in page
 
 
 def test_the_page_asks_for_nothing_from_a_network_and_runs_nothing(page):
@@ -129,7 +118,7 @@ def browser(page, tmp_path_factory):
 @needs_browser
 def test_pictures_are_shown_nothing_is_refused_and_nothing_is_fetched_elsewhere(browser):
     assert browser.run("return document.images[0].naturalWidth") > 0
-    assert not [entry for entry in browser.log("browser") if entry["level"] == "SEVERE"]
+    assert browser.errors() == []
     assert browser.requested_schemes() <= {"file", "data"}
 
 
