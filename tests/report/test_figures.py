@@ -102,7 +102,7 @@ def test_losses_without_continuous_codes_have_two_panels():
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_grid_is_shown_unchanged_with_labels_above_the_centres_of_its_columns(channels):
-    grid = make_grid(2, 3, channels=channels, width=5)
+    grid = make_grid(2, 3, channels=channels, width=5) // 2
     (axes,) = grid_figure([GridPanel("grid", grid, ["a", "b", "c"])]).axes
     shown = axes.get_images()[0]
     assert np.array_equal(shown.get_array(), grid)

@@ -17,18 +17,19 @@ PLOTS = yaml.safe_load((ROOT / "dvc.yaml").read_text())["plots"]
 def test_the_curves_of_any_objectives_are_plotted_and_compared(tmp_path, command):
     command("dvc", "init", "-q")
     (tmp_path / "dvc.yaml").write_text(yaml.safe_dump({"plots": PLOTS}))
-    for revision, curves in (("both", ["a_loss", "b_loss"]), ("other", ["b_loss", "c_loss"])):
+    for revision, curves in (("both", "abd"), ("other", "bc")):
         shutil.rmtree("reports", ignore_errors=True)
         steps = pd.Index([20, 40], name="step")
-        write_curves(Path("reports"), pd.DataFrame(0.5, index=steps, columns=curves))
+        write_curves(Path("reports"), pd.DataFrame(0.5, index=steps, columns=list(curves)))
         for words in (("add", "-A"), ("commit", "-qm", revision), ("tag", revision)):
             command("git", *words)
 
     charts = json.loads(command("dvc", "plots", "diff", "both", "other", "--json"))["data"]
     assert {name: set(chart[0]["revisions"]) for name, chart in charts.items() if chart} == {
-        "reports/curves/a_loss.csv": {"both"},
-        "reports/curves/b_loss.csv": {"both", "other"},
-        "reports/curves/c_loss.csv": {"other"},
+        "reports/curves/a.csv": {"both"},
+        "reports/curves/b.csv": {"both", "other"},
+        "reports/curves/c.csv": {"other"},
+        "reports/curves/d.csv": {"both"},
     }
 
 
