@@ -1,5 +1,5 @@
+import re
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -19,31 +19,23 @@ WEIGHTS = {
     "lambda_information": 0.6,
     "lambda_consistency": 0.9,
 }
+NO_MAPS = {f"judge.{key}": 0.0 for key in ("rotation", "shear", "scale", "shift")}
 
 
-def refusal(params) -> str:
-    with pytest.raises(InfoGANError, match=r"^here\.yaml: ") as refused:
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        *(
+            ({"codes.categorical": sizes}, f"{re.escape(str(sizes))}: expected 10 first, .*cgan")
+            for sizes in ([], [12], [2, 10])
+        ),
+        ({"dataset": "heads", **NO_MAPS}, "such as cgan: the images of heads have none"),
+    ],
+)
+def test_the_conditional_gan_needs_labels_and_a_category_for_each(make_params, changes, said):
+    params = make_params(changes | {"objectives": ["gan", "cgan"]})
+    with pytest.raises(InfoGANError, match=rf"^here\.yaml: .*{said}"):
         check_objectives(params, Path("here.yaml"))
-    return str(refused.value)
-
-
-def test_an_objective_that_there_is_not_is_refused_with_those_that_there_are(make_params):
-    message = refusal(make_params({"objectives": ["gan", "wgan"]}))
-    assert "objectives = ['gan', 'wgan']: expected some of infogan, gan, cgan" in message
-
-
-@pytest.mark.parametrize("categorical", [[], [12], [2, 10]])
-def test_the_conditional_gan_needs_a_category_per_label(make_params, categorical):
-    changes = {"objectives": ["gan", "cgan"], "codes.categorical": categorical}
-    message = refusal(make_params(changes))
-    assert f"codes.categorical = {categorical}: expected 10 first" in message
-    assert "cgan" in message
-
-
-def test_a_conditional_gan_needs_labels(make_params):
-    changes = {f"judge.{key}": 0.0 for key in ("rotation", "shear", "scale", "shift")}
-    message = refusal(make_params({"objectives": ["cgan"], "dataset": "heads", **changes}))
-    assert "the images of heads have none" in message
 
 
 @pytest.mark.parametrize(("trunk", "maps"), [(True, False), (False, True)])
@@ -60,18 +52,13 @@ def test_infogan_takes_its_weights_from_the_parameters(make_params, trunk, maps)
     )
 
 
-def test_the_control_passes_the_bound_to_qs_head_alone_whatever_the_parameters(make_params):
-    changes = {**WEIGHTS, "bound_trains_trunk": True, "categories_from_maps": True}
-    values = OBJECTIVES["gan"](make_params(changes)).describe()
+def test_the_controls_pass_the_bound_to_qs_head_alone_and_one_is_given_labels(make_params):
+    params = make_params({**WEIGHTS, "bound_trains_trunk": True, "categories_from_maps": True})
+    values = OBJECTIVES["gan"](params).describe()
+    assert OBJECTIVES["cgan"](params).describe() == values | {"labels_given": True}
     assert not any(values.pop("maps").values())
     given = {name: value for name, value in values.items() if value}
     assert given == {"lambda_disc": 1.0, "lambda_cont": 1.0}
-
-
-def test_the_conditional_gan_is_the_control_with_labels(make_params):
-    params = make_params(WEIGHTS)
-    control = asdict(OBJECTIVES["gan"](params))
-    assert asdict(OBJECTIVES["cgan"](params)) == control | {"labels_given": True}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import torch
 
 from infogan.base.images import AT_ONCE
 from infogan.evaluate.subject import Measurements, Subject
-from infogan.method.codes import sample, split_continuous, split_recognition
+from infogan.method.codes import sample, split_recognition
 from infogan.method.losses import bounds, continuous_bound
 from infogan.method.networks import Discriminator, Generator
 from infogan.method.optimisation import Adam, MasterWeights
@@ -89,7 +89,7 @@ def bound_scores(
         scores["bound_cat_nats"] = categorical.item()
     if layout.continuous:
         scores["bound_cont_nats"] = continuous.item()
-        targets = split_continuous(layout, codes)
+        targets = codes[:, layout.continuous_slice]
         half = num_samples // 2
         error = (targets - q.mean)[:half].square().mean(dim=0).clamp_min(1e-12)
         fitted = (0.5 * error.log()).expand(num_samples - half, -1)

@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from jaxtyping import Float, Int
 from scipy.integrate import simpson
 from scipy.optimize import linear_sum_assignment
@@ -26,7 +27,7 @@ from infogan.base.dataset import Factor
 from infogan.evaluate.subject import Measurements, Role, Subject
 from infogan.evaluate.warping import affine_residual
 from infogan.judge.judge import classify
-from infogan.method.traversal import continuous_traversal, generate
+from infogan.method.traversal import code_traversal, generate
 
 # Values of a continuous code along a trajectory: from -2 to 2, as far as the paper shows.
 TRAJECTORY = np.linspace(-2, 2, 17)
@@ -60,8 +61,9 @@ def measure(subject: Subject) -> Measurements:
     subject.progress("reading factors along the continuous codes")
     measured, kept, strata, residuals = [], [], [], []
     low, middle, high = (np.abs(TRAJECTORY - value).argmin() for value in (-1, 0, 1))
-    for code in range(layout.continuous):
-        latents = continuous_traversal(layout, code, list(TRAJECTORY), 2 * num, rng)
+    values = torch.tensor(TRAJECTORY, dtype=torch.float32)
+    for code in range(len(layout.categorical), len(layout.names)):
+        latents = code_traversal(layout, code, values, 2 * num, rng)
         images = generate(subject.generator, latents)
         measured.append(reader.read(images).numpy())
         strata.append(np.zeros(num, dtype=np.int64))

@@ -1,8 +1,7 @@
 """The generator's input (z, c): how it is drawn, and how Q's output is read.
 
-Latents are float32 rows `[noise | categorical codes, one-hot each | continuous codes]`, in the
-release's order. Q's raw output is `[logits of each categorical code | means | log std]`.
-Information is in nats.
+Latents are float32 rows, with columns as in `CodeLayout`. Q's raw output is
+`[logits of each categorical code | means | log std]`.
 """
 
 from dataclasses import dataclass
@@ -54,13 +53,6 @@ def split_categorical(
 ) -> tuple[Float[Tensor, "batch _"], ...]:
     """The one-hot columns of every categorical code."""
     return tuple(latents[:, layout.categorical_slice(i)] for i in range(len(layout.categorical)))
-
-
-def split_continuous(
-    layout: CodeLayout, latents: Float[Tensor, "batch latent"]
-) -> Float[Tensor, "batch continuous"]:
-    """The columns of the continuous codes."""
-    return latents[:, layout.continuous_slice]
 
 
 def split_recognition(

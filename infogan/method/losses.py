@@ -10,7 +10,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from infogan.method.codes import Recognition, split_categorical, split_continuous
+from infogan.method.codes import Recognition, split_categorical
 from infogan.params import CodeLayout
 
 
@@ -55,20 +55,17 @@ def continuous_bound(
 
 
 def bounds(
-    layout: CodeLayout,
-    latents: Float[Tensor, "batch latent"],
-    q: Recognition,
+    layout: CodeLayout, latents: Float[Tensor, "batch latent"], q: Recognition
 ) -> tuple[Float[Tensor, ""], Float[Tensor, ""]]:
     """L_I of the categorical codes together and of the continuous codes together, in nats.
 
     With a fixed std of the continuous codes, Q's own is not used: it is 1.
     """
-    codes = split_categorical(layout, latents)
     categorical = torch.zeros((), device=latents.device)
-    for code, logits in zip(codes, q.logits, strict=True):
+    for code, logits in zip(split_categorical(layout, latents), q.logits, strict=True):
         categorical = categorical + categorical_bound(code, logits)
     log_std = q.log_std if layout.learned_std else torch.zeros_like(q.log_std)
-    continuous = continuous_bound(split_continuous(layout, latents), q.mean, log_std)
+    continuous = continuous_bound(latents[:, layout.continuous_slice], q.mean, log_std)
     return categorical, continuous
 
 

@@ -139,8 +139,9 @@ class Generator(nn.Module):
         super().__init__()
         *hidden, last = table.generator
         layers = [*(_scale(layer, options.width) for layer in hidden), last]
-        shape, relu = (layout.latent_dim,), nn.ReLU(inplace=True)
-        self.layers, _ = _stack(layers, shape, relu, options, last=table.output())
+        relu = nn.ReLU(inplace=True)
+        self.layers, _ = _stack(layers, (layout.latent_dim,), relu, options)
+        self.layers[-1] = table.output()
 
     def forward(self, latents: Float[Tensor, "batch latent"]) -> Float[Tensor, "batch c h w"]:
         """Images G(z, c)."""
@@ -290,19 +291,19 @@ def _stack(
     shape: tuple[int, ...],
     activation: nn.Module,
     options: Networks,
-    last: nn.Module | None = None,
 ) -> tuple[nn.Sequential, tuple[int, ...]]:
-    """Modules for the rows, and the shape they end in; `last` replaces the last activation."""
+    """Modules for the rows, and the shape they end in."""
     modules = nn.Sequential()
-    for index, layer in enumerate(layers):
+    for layer in layers:
         rows, shape = _modules(layer, shape)
         modules.extend(rows)
         if layer.norm:
             # A fully connected map is normalised unit by unit, before it is read as maps.
-            norm = nn.BatchNorm2d if isinstance(layer, Conv | Upconv) else nn.BatchNorm1d
-            width = shape[0] if isinstance(layer, Conv | Upconv) else math.prod(shape)
+            by_channel = isinstance(layer, Conv | Upconv)
+            norm = nn.BatchNorm2d if by_channel else nn.BatchNorm1d
+            width = shape[0] if by_channel else math.prod(shape)
             modules.append(norm(width, eps=options.norm_eps, momentum=options.norm_momentum))
-        modules.append(last if last is not None and index == len(layers) - 1 else activation)
+        modules.append(activation)
         if isinstance(layer, DenseMap):
             modules.append(UnflattenMaps(shape))
     return modules, shape

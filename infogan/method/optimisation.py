@@ -89,12 +89,6 @@ class Average:
         values = {f"average.{index}": value for index, value in enumerate(self.values)}
         return values | {"average.updates": self.updates}
 
-    def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """Take up a `state` again."""
-        for index, value in enumerate(self.values):
-            value.copy_(tensors[f"average.{index}"])
-        self.updates.copy_(tensors["average.updates"])
-
 
 class MasterWeights(Generic[Network]):
     """The float32 weights of a network whose own are their copies, rounded to `precision`.
@@ -114,27 +108,21 @@ class MasterWeights(Generic[Network]):
         average_decay: float = 0.0,
     ) -> None:
         self.network = network
-        self.copies: list[Tensor] = list(network.parameters())
-        masters = [copy.detach().clone() for copy in self.copies]
+        originals = [parameter.detach().clone() for parameter in network.parameters()]
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d | nn.Linear):
                 module.to(precision)
+        pairs: list[tuple[Tensor, Tensor]] = [*zip(network.parameters(), originals, strict=True)]
         # A weight that keeps its precision is its own master.
-        self.masters = [
-            copy if copy.dtype == master.dtype else master
-            for copy, master in zip(self.copies, masters, strict=True)
-        ]
-        pairs = zip(self.copies, self.masters, strict=True)
-        self.rounded = [(copy, master) for copy, master in pairs if copy is not master]
+        self.masters = [copy if copy.dtype == master.dtype else master for copy, master in pairs]
+        self.rounded = [(copy, master) for copy, master in pairs if copy.dtype != master.dtype]
         self.optimizer = make_optimizer(self.masters)
-        statistics = [buffer for buffer in network.buffers() if buffer.is_floating_point()]
-        averaged = [*self.masters, *statistics]
+        averaged = [*self.masters, *_statistics(network)]
         self.average = Average(averaged, average_decay) if average_decay else None
 
     def descend(self, loss: Float[Tensor, ""]) -> None:
         """One step of the optimiser down the gradient of `loss`."""
-        for copy in self.copies:
-            copy.grad = None
+        self.network.zero_grad()
         loss.backward()
         for copy, master in self.rounded:
             if copy.grad is None:
@@ -149,7 +137,7 @@ class MasterWeights(Generic[Network]):
             self.average.update()
 
     def state(self) -> dict[str, Tensor]:
-        """Weights, batch statistics, the optimiser's moments and the average, if there is one."""
+        """All that later steps depend on: the tensors themselves, which later steps change."""
         tensors = {f"buffer.{name}": buffer for name, buffer in self.network.named_buffers()}
         for index, master in enumerate(self.masters):
             tensors[f"weight.{index}"] = master.detach()
@@ -159,45 +147,31 @@ class MasterWeights(Generic[Network]):
 
     @torch.no_grad()
     def load_state(self, tensors: dict[str, Tensor]) -> None:
-        """Take up a `state` again; a RuntimeError when it is another network's."""
-        if _shapes(tensors) != _shapes(self.state()):
-            raise RuntimeError("expected the state of a network with the same layers")
-        for name, buffer in self.network.named_buffers():
-            buffer.copy_(tensors[f"buffer.{name}"])
-        for index, master in enumerate(self.masters):
-            master.copy_(tensors[f"weight.{index}"])
-            prefix = f"moment.{index}."
-            self.optimizer.state[master] = {
-                name.removeprefix(prefix): _laid_out_like(master, value)
-                for name, value in tensors.items()
-                if name.startswith(prefix)
-            }
+        """Take up a `state` again."""
+        # In place: the fused Adam takes moments to lie in memory as their weights do, and on a CPU
+        # it would mix up the elements of others, and not say so.
+        for name, value in self.state().items():
+            value.copy_(tensors[name])
         self._round()
-        if self.average is not None:
-            self.average.load_state(tensors)
 
-    @torch.no_grad()
     def restore(self) -> None:
         """Give the network its float32 weights, the averaged ones if there are; no step follows."""
-        self.network.float()
         self._fill(self.network)
 
-    @torch.no_grad()
     def portrait(self) -> Network:
         """A copy of the network as `restore` would leave it now."""
-        network = deepcopy(self.network).float()
-        self._fill(network)
-        return network
+        return self._fill(deepcopy(self.network))
 
-    def _fill(self, network: Network) -> None:
-        weights: list[Tensor] = [*network.parameters()]
+    @torch.no_grad()
+    def _fill(self, network: Network) -> Network:
+        weights: list[Tensor] = [*network.float().parameters()]
         sources = self.masters
         if self.average is not None:
-            weights += [buffer for buffer in network.buffers() if buffer.is_floating_point()]
+            weights += _statistics(network)
             sources = self.average.values
         for weight, source in zip(weights, sources, strict=True):
-            if weight is not source:
-                weight.copy_(source)
+            weight.copy_(source)
+        return network
 
     @torch.no_grad()
     def _round(self) -> None:
@@ -205,15 +179,6 @@ class MasterWeights(Generic[Network]):
             copy.copy_(master)
 
 
-def _shapes(state: dict[str, Tensor]) -> dict[str, torch.Size]:
-    """Of what every state has; moments come with the first step."""
-    return {name: v.shape for name, v in state.items() if not name.startswith("moment.")}
-
-
-def _laid_out_like(master: Tensor, value: Tensor) -> Tensor:
-    """A copy of a moment in the memory order of its weight, which the fused Adam takes it to have.
-
-    On a CPU it would mix up the elements of a moment in another order, and not say so.
-    """
-    like = master if value.shape == master.shape else value
-    return torch.empty_like(like, dtype=value.dtype, device=master.device).copy_(value)
+def _statistics(network: nn.Module) -> list[Tensor]:
+    """Batch norm's running means and variances."""
+    return [buffer for buffer in network.buffers() if buffer.is_floating_point()]

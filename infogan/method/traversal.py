@@ -4,13 +4,10 @@ In a grid every row is one draw from the prior, and every column one value of th
 varied: noise and all other codes are the same along a row and differ between rows.
 """
 
-from collections.abc import Sequence
-
 import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from infogan.base.errors import InfoGANError
 from infogan.base.images import AT_ONCE
 from infogan.method.codes import sample
 from infogan.method.networks import Generator
@@ -18,52 +15,37 @@ from infogan.params import CodeLayout
 
 
 def code_traversals(
-    layout: CodeLayout,
-    values: Sequence[float] | Float[Tensor, " column"],
-    rows: int,
-    rng: torch.Generator,
+    layout: CodeLayout, values: Float[Tensor, " column"], rows: int, rng: torch.Generator
 ) -> dict[str, Float[Tensor, "row _ latent"]]:
-    """One grid per code, by the code's name: all categories, or `values` of a continuous code."""
-    num_categorical = len(layout.categorical)
-    grids = {}
-    for index, name in enumerate(layout.names):
-        if index < num_categorical:
-            grids[name] = categorical_traversal(layout, index, rows, rng)
-        else:
-            code = index - num_categorical
-            grids[name] = continuous_traversal(layout, code, values, rows, rng)
-    return grids
+    """One grid per code, by the code's name."""
+    return {
+        name: code_traversal(layout, code, values, rows, rng)
+        for code, name in enumerate(layout.names)
+    }
 
 
-def categorical_traversal(
-    layout: CodeLayout, code: int, rows: int, rng: torch.Generator
-) -> Float[Tensor, "row column latent"]:
-    """Vary one categorical code over all its categories, in their own order.
-
-    Raises InfoGANError when the layout has no such code.
-    """
-    _check_code("categorical", code, len(layout.categorical))
-    size = layout.categorical[code]
-    latents = sample(layout, rows, rng)[:, None].repeat(1, size, 1)
-    latents[:, :, layout.categorical_slice(code)] = torch.eye(size, device=rng.device)
-    return latents
-
-
-def continuous_traversal(
+def code_traversal(
     layout: CodeLayout,
     code: int,
-    values: Sequence[float] | Float[Tensor, " column"],
+    values: Float[Tensor, " column"],
     rows: int,
     rng: torch.Generator,
-) -> Float[Tensor, "row column latent"]:
-    """Set one continuous code to each of `values`, which may lie outside the prior's [-1, 1].
+) -> Float[Tensor, "row _ latent"]:
+    """Vary the code at this place of `layout.names`.
 
-    Raises InfoGANError when the layout lacks the code.
+    A categorical code takes all its categories, in their own order; a continuous one `values`,
+    which may lie outside the prior's [-1, 1].
     """
-    _check_code("continuous", code, layout.continuous)
-    swept = torch.as_tensor(values, dtype=torch.float32, device=rng.device)
+    place = code - len(layout.categorical)
+    if place < 0:
+        columns = layout.categorical_slice(code)
+        swept = torch.eye(layout.categorical[code])
+    else:
+        start = layout.continuous_slice.start + place
+        columns = slice(start, start + 1)
+        swept = values[:, None]
     latents = sample(layout, rows, rng)[:, None].repeat(1, len(swept), 1)
-    latents[:, :, layout.continuous_slice.start + code] = swept
+    latents[:, :, columns] = swept.to(latents.device)
     return latents
 
 
@@ -76,11 +58,3 @@ def generate(
     with torch.no_grad():
         images = torch.cat([generator(batch.to(device)).cpu() for batch in batches])
     return images.unflatten(0, latents.shape[:-1])
-
-
-def _check_code(kind: str, code: int, available: int) -> None:
-    if not 0 <= code < available:
-        raise InfoGANError(
-            f"{kind} code {code} cannot be varied: the layout has {available} {kind} codes, "
-            "numbered from 0"
-        )

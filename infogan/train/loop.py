@@ -70,7 +70,7 @@ def train(
     )
     rng = random_stream(seed, "latents", backend.device)
     progress = Progress(log, params)
-    camera = Camera(params, backend.device, data_set.value_range, random_stream(seed, "film"))
+    camera = Camera(params, data_set.value_range, random_stream(seed, "film"))
     if snapshots is not None and (snapshot := snapshots.load()) is not None:
         _resume(snapshot, players, rng, progress, camera)
     camera.film(progress.step, players.generator_weights.portrait)

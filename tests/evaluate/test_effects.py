@@ -19,7 +19,7 @@ from infogan.evaluate.effects import (
 from infogan.evaluate.morphometrics import SHAPES
 from infogan.evaluate.subject import Role
 from infogan.evaluate.warping import affine_residual
-from infogan.method.traversal import continuous_traversal
+from infogan.method.traversal import code_traversal
 from tests.evaluate.hand_made import FirstRow, subject_of
 from tests.layouts import code_layout
 
@@ -238,8 +238,8 @@ def test_codes_that_lean_and_widen_are_found_and_score_near_one(drawn):
 def test_what_no_affine_map_explains_is_measured_by_the_difference_of_any_two_images(drawn):
     shares = []
     stream = random_stream(0, "evaluate/trajectories")
-    for code in range(2):
-        latents = continuous_traversal(LAYOUT, code, list(FEW), 8, stream)[4:]
+    for code in range(len(LAYOUT.categorical), len(LAYOUT.names)):
+        latents = code_traversal(LAYOUT, code, torch.tensor(FEW).float(), 8, stream)[4:]
         low, high = (lean_and_widen(latents[:, position]) for position in (2, 6))  # -1 and 1
         left = affine_residual(low, high).sum()
         others = sum((low[i] - low[i - 1]).square().sum() for i in range(4))

@@ -12,17 +12,19 @@ from infogan.params import Runtime
 
 
 @pytest.fixture(autouse=True)
-def restored_torch():
+def restored_torch(monkeypatch):
     """Give torch's global settings back as they were."""
+    cudnn = torch.backends.cudnn
+    for place, name in (
+        *((cudnn, "benchmark"), (cudnn, "allow_tf32")),
+        (torch.utils.deterministic, "fill_uninitialized_memory"),
+    ):
+        monkeypatch.setattr(place, name, getattr(place, name))
     threads = torch.get_num_threads()
     deterministic = torch.are_deterministic_algorithms_enabled()
-    cudnn = torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32
-    fill = torch.utils.deterministic.fill_uninitialized_memory
     yield
     torch.set_num_threads(threads)
     torch.use_deterministic_algorithms(deterministic)
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.allow_tf32 = cudnn
-    torch.utils.deterministic.fill_uninitialized_memory = fill
 
 
 def runtime(device="cpu", precision="float32", threads="auto"):
