@@ -41,16 +41,14 @@ class Terminal:
         codes, in nats.
         """
         now = time.monotonic()
-        if not is_news:
-            self.shown, self.shown_step = now, step
-            return
-        if now - self.shown < SECONDS_PER_LINE and step < self.num_steps:
-            return
-        speed = (step - self.shown_step) / max(now - self.shown, 1e-9)
-        left = (self.num_steps - step) / speed
-        values = " ".join(f"{SHORT_NAMES[name]} {value:.2f}" for name, value in means.items())
-        clock = f"{int(left) // 60}:{int(left) % 60:02d}"
-        self._print(f"{self.run}  {step}/{self.num_steps}  {speed:.1f}/s  {clock} left  {values}")
+        if is_news:
+            if now - self.shown < SECONDS_PER_LINE and step < self.num_steps:
+                return
+            speed = (step - self.shown_step) / max(now - self.shown, 1e-9)
+            minutes, seconds = divmod(int((self.num_steps - step) / speed), 60)
+            pace = f"{speed:.1f}/s  {minutes}:{seconds:02d} left"
+            values = " ".join(f"{SHORT_NAMES[name]} {value:.2f}" for name, value in means.items())
+            self._print(f"{self.run}  {step}/{self.num_steps}  {pace}  {values}")
         self.shown, self.shown_step = now, step
 
     def _print(self, line: str) -> None:

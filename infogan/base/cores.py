@@ -1,43 +1,18 @@
-"""How many processor cores this process may use, and how many threads were asked for."""
+"""How many threads were asked for, and how many cores this process may use."""
 
 import os
-from contextlib import suppress
-from pathlib import Path
 
 from infogan.base.errors import InfoGANError
 
 
-def usable_cores(
-    groups: Path = Path("/proc/self/cgroup"), root: Path = Path("/sys/fs/cgroup")
-) -> int:
-    """The cores of the process's affinity, as far as no control group's CPU quota is below them.
+def usable_cores() -> int:
+    """The processor's cores, as far as affinity and a container's quota let this process use them.
 
-    At least 1. `groups` lists the process's control groups, of version 2 or 1; `root` holds them.
+    LOKY_MAX_CPU_COUNT lowers it.
     """
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    return max(1, int(min([cores, *_quotas(groups, root)])))
+    from joblib import cpu_count  # a quarter of a second; most stages are told their threads
 
-
-def _quotas(groups: Path, root: Path) -> list[float]:
-    """Limits, in cores, of the process's groups and of those around them."""
-    found = []
-    lines = groups.read_text(encoding="utf-8").splitlines() if groups.is_file() else []
-    for line in lines:
-        _, controllers, path = line.split(":", 2)
-        if controllers and "cpu" not in controllers.split(","):
-            continue
-        group = root / ("cpu" if controllers else "") / path.strip("/")
-        for folder in (group, *group.parents):
-            with suppress(OSError, ValueError):  # no such group here, or no limit: "max"
-                if controllers:
-                    names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
-                    quota, period = (float((folder / name).read_text()) for name in names)
-                else:
-                    quota, period = map(float, (folder / "cpu.max").read_text().split())
-                if quota > 0:
-                    found.append(quota / period)
-    return found
+    return int(cpu_count())
 
 
 def threads_asked() -> int | None:

@@ -73,19 +73,19 @@ def write_page(
     small: bool = False,
 ) -> None:
     """Write the page, or a small one; `facts` is what `page_facts` gives."""
-    g = fold_layers(generator.layers, size=1)
-    size = facts["image"]["height"]
-    q = fold_layers([*discriminator.trunk, *discriminator.recognition], size=size)
-    bits = [GENERATOR_BITS for _ in g]
+    g, q = fold_layers(generator.layers, size=1), []
+    bits = [GENERATOR_BITS] * len(g)
     if small:
         bits[max(range(len(g)), key=lambda layer: g[layer].matrix.size)] = LARGEST_BITS
-        q = []
+    else:
+        layers = [*discriminator.trunk, *discriminator.recognition]
+        q = fold_layers(layers, size=facts["image"]["height"])
     contents = facts | {
         "generator": [operation.describe() for operation in g],
         "recognition": [operation.describe() for operation in q],
     }
     low, high, scales = _quantise(g, bits)
-    q_low, _, q_scales = _quantise(q, [RECOGNITION_BITS for _ in q])
+    q_low, _, q_scales = _quantise(q, [RECOGNITION_BITS] * len(q))
     biases = [operation.bias for operation in [*g, *q]]
     numbers = np.concatenate([*scales, *q_scales, *biases]).astype("<f4").tobytes()
     blobs = {"low": low, "high": high, "recognition": q_low, "numbers": numbers}

@@ -98,7 +98,7 @@ def train_judge(
     num_batches = max(1, len(images) // options.batch_size)
     num_steps = options.num_epochs * num_batches
     optimizer = Adam(judge.parameters(), options.lr)
-    steps = iter(range(num_steps))
+    step = 0
     for epoch in range(1, options.num_epochs + 1):
         total_loss = torch.zeros((), device=device)
         for batch in torch.randperm(len(images), generator=order_rng).tensor_split(num_batches):
@@ -110,7 +110,8 @@ def train_judge(
             loss = loss_of(outputs, wanted[batch.to(device)])
             judge.zero_grad()
             loss.backward()
-            optimizer.lr = options.lr * _pace(next(steps), num_steps)
+            step += 1
+            optimizer.lr = options.lr * _pace(step, num_steps)
             optimizer.step()
             total_loss += loss.detach() * len(batch)
         if not math.isfinite(total_loss.item()):
@@ -223,6 +224,6 @@ def _initialise(judge: Judge, rng: torch.Generator) -> None:
 
 
 def _pace(step: int, num_steps: int) -> float:
-    """Share of the learning rate at a step: up in a straight line, then down to 0."""
-    progress = (step + 1) / (num_steps + 1)
+    """Share of the learning rate at a step, from 1: up in a straight line, then down to 0."""
+    progress = step / (num_steps + 1)
     return min(progress / WARM_UP, (1 - progress) / (1 - WARM_UP))

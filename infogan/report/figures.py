@@ -196,7 +196,7 @@ def confusion_figure(
     `order` lists the categories from the top row down: by matched class, a perfect code is then
     a diagonal. Cells are shaded by their share of the class and show the number of images.
     """
-    counts = np.asarray(matrix)[list(order)]
+    counts = matrix[list(order)]
     shares = counts / np.maximum(counts.sum(axis=0), 1)
     num_rows, num_columns = counts.shape
     cell_inches = min(0.38, 5.2 / num_columns)

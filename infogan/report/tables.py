@@ -1,8 +1,4 @@
-"""From single runs to means, spreads over seeds, and verdicts on the paper's claims.
-
-A verdict counts the seeds for which the claim's stated rule holds; none is left out but one whose
-images are nothing like the data.
-"""
+"""From single runs to means, spreads over seeds, and verdicts on the paper's claims."""
 
 from collections.abc import Iterable, Mapping, Sequence
 

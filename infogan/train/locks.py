@@ -22,19 +22,8 @@ def sole_writer(folder: Path, say: Say) -> Iterator[None]:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                say(f"waits for {_holder(descriptor)}, which writes into {folder}")
+                say(f"waits for another process, which writes into {folder}")
                 fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield
     finally:
         os.close(descriptor)
-
-
-def _holder(descriptor: int) -> str:
-    """Who has locked what is open, by its process id where Linux tells it."""
-    inode = str(os.fstat(descriptor).st_ino)
-    with suppress(OSError):
-        for line in Path("/proc/locks").read_text(encoding="utf-8").splitlines():
-            _, kind, _, _, process, file, *_ = line.split()
-            if kind == "FLOCK" and file.split(":")[-1] == inode:
-                return f"process {process}"
-    return "another process"
