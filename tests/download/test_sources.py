@@ -124,6 +124,12 @@ def test_files_beside_the_data_sets_folder_are_taken_before_any_source(tmp_path)
     assert contents_of(obtained(tmp_path, "is_interrupted")) == toy_files()
 
 
+def test_other_names_beside_the_data_sets_folder_are_left_alone(tmp_path):
+    put(tmp_path, "dots")
+    with pytest.raises(InfoGANError, match="no source gave 4 of its 4 files"):
+        obtained(tmp_path)
+
+
 def test_what_is_fetched_goes_around_what_a_person_put_in_its_way(tmp_path):
     (tmp_path / "toy").mkdir()
     gives_wrong_bytes("", tmp_path / "toy")

@@ -1,8 +1,12 @@
+import math
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
+from infogan.base.dataset import rotation
 from infogan.datasets import lookup
 from infogan.evaluate.joint_effects import measure, share_together
 from tests.evaluate.hand_made import DATA_SET, FirstRow, subject_of
@@ -77,6 +81,17 @@ def test_of_shapes_it_is_told_within_a_digit_that_the_judge_sees(shares):
     assert found["slant_share_together"] > 0.9
     assert found["width_share_together"] > 0.8
     assert len(found) == 6
+
+
+def test_an_angle_is_told_around_the_circle(shares):
+    def draw(latents: Tensor) -> Tensor:
+        angle = math.pi + 0.1 * (latents[:, 11:].sum(dim=1) + latents[:, 0])  # read as -pi to pi
+        images = torch.zeros(len(latents), 1, 28, 28)
+        images[:, 0, 0, :2] = torch.stack([angle.sin(), angle.cos()], dim=1)
+        return images
+
+    found = shares(draw, replace(DATA_SET, class_names=(), factors=(rotation("turn"),)), 2)
+    assert found == {"turn_share_together": pytest.approx(2 / 3, abs=0.05)}
 
 
 def test_layouts_without_continuous_codes_have_no_such_share(shares):

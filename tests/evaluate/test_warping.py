@@ -3,6 +3,7 @@ import math
 import pytest
 import torch.nn.functional as F
 
+from infogan.evaluate import warping
 from infogan.evaluate.warping import affine_residual
 from infogan.method.maps import random_map
 from infogan.params import Maps
@@ -39,3 +40,8 @@ def test_little_is_left_of_an_affine_change_in_either_order(digits, moved):
     there, back = share_left(digits, moved), share_left(moved, digits)
     assert there < 0.05  # interpolation blurs, so not nothing
     assert math.isclose(there, back, rel_tol=0.1)
+
+
+def test_the_best_maps_count_not_the_last(digits, monkeypatch):
+    monkeypatch.setattr(warping, "NUM_STEPS", 2)
+    assert share_left(digits, 1.01 * digits) < 1.01  # which Adam's first step is far beyond

@@ -17,8 +17,9 @@ def test_distance_agrees_with_the_matrix_root_and_is_symmetric():
     assert frechet_distance(b, a) == pytest.approx(expected, rel=1e-9)
 
 
-def test_fewer_images_than_features_and_dead_features_are_handled():
-    features = torch.randn(6, 9, generator=seeded())
+@pytest.mark.parametrize("seed", range(8))
+def test_fewer_images_than_features_and_dead_features_are_handled(seed):
+    features = torch.randn(6, 9, generator=seeded(seed))
     features[:, 4] = 0
     assert frechet_distance(features, features + 1) == pytest.approx(9, rel=1e-6)
-    assert frechet_distance(features, features) == pytest.approx(0, abs=1e-12)
+    assert 0 <= frechet_distance(features, features) < 1e-12  # some would round to less than 0

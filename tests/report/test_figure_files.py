@@ -4,7 +4,7 @@ from io import BytesIO
 
 import numpy as np
 import pytest
-from matplotlib import rcParams
+from matplotlib import rc_context, rcParams
 from PIL import Image
 
 from infogan.report.figure_files import save_png, save_svg
@@ -16,16 +16,18 @@ GRID = make_grid(2, 3)
 
 @pytest.fixture(scope="module")
 def files(tmp_path_factory) -> dict[str, bytes]:
-    """A chart and a grid in both kinds of file."""
-    folder, before = tmp_path_factory.mktemp("figures"), dict(rcParams)
+    """A chart and a grid in both kinds of file, whatever the person's own settings are."""
+    folder = tmp_path_factory.mktemp("figures")
     panel = GridPanel("grid", GRID, ["a", "b", "c"])
-    for name, figure in {
-        "chart": losses_figure(make_curves()),
-        "grid": grid_figure([panel]),
-    }.items():
-        save_png(figure, folder / f"{name}.png")
-        save_svg(figure, folder / f"{name}.svg")
-    assert dict(rcParams) == before
+    with rc_context({"savefig.dpi": 50}):
+        before = dict(rcParams)
+        for name, figure in {
+            "chart": losses_figure(make_curves()),
+            "grid": grid_figure([panel]),
+        }.items():
+            save_png(figure, folder / f"{name}.png")
+            save_svg(figure, folder / f"{name}.svg")
+        assert dict(rcParams) == before
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 

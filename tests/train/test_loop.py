@@ -24,6 +24,7 @@ from infogan.params import Maps, Runtime
 from infogan.train.loop import shuffled_batches, train
 from infogan.train.objective import Objective
 from infogan.train.players import Players, make_players
+from infogan.train.progress import Progress
 from infogan.train.snapshot import Interrupted, Snapshots
 from infogan.train.step import Game, train_step
 from tests.layouts import seeded
@@ -265,6 +266,12 @@ def test_a_training_that_diverges_stops_and_names_step_and_measure(run):
         run(changes={"training.generator_lr": 1e30, "num_steps": 4, "training.log_every": 2})
     said = r"^[a-z]+_[a-z_]+ = (nan|-?inf) at step [24]: training diverged; try .*float32$"
     assert re.match(said, str(stopped.value))
+
+
+def test_an_infinite_mean_is_refused(make_params):
+    progress = Progress(lambda step, means: None, make_params({"num_steps": 1}))
+    with pytest.raises(InfoGANError, match=r"^loss = inf at step 1: training diverged"):
+        progress.add({"loss": torch.tensor(torch.inf)})
 
 
 def test_bfloat16_trains_close_to_float32_with_weights_in_float32(run):
