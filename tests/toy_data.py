@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from infogan.base.dataset import DataSet
+from infogan.datasets import names
 
 NUM_IMAGES = {"train": 7, "test": 4}
 PREFIXES = {"train": "train", "test": "t10k"}
@@ -68,6 +69,7 @@ def write_raw(folder: Path, *, zipped: bool = False, level: int = 9) -> None:
 
 
 def register(monkeypatch: pytest.MonkeyPatch, name: str, data_set: DataSet) -> None:
-    """Let `lookup(name)` find this data set for the rest of a test."""
+    """Let `lookup(name)` find this data set, and parameters name it, for the rest of a test."""
     module = SimpleNamespace(DATA_SET=replace(data_set, name=name))
     monkeypatch.setitem(sys.modules, f"infogan.datasets.{name}", module)
+    monkeypatch.setattr("infogan.params.names", lambda: [name, *names()])
