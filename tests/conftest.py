@@ -54,8 +54,8 @@ SMALL = {
 
 
 def pytest_xdist_auto_num_workers() -> int:
-    """Two more than there are cores, since some tests wait for servers, locks and processes."""
-    return usable_cores() + 2
+    """One more than there are cores, since some tests wait for servers, locks and processes."""
+    return usable_cores() + 1
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.study.places import Place, make_place, until, weights_by_hand
+from tests.study.places import Place, make_place, until
 
 
 @pytest.fixture(scope="module")
@@ -77,10 +77,3 @@ def test_a_killed_workers_training_goes_on_at_another_and_all_of_it_arrives(
     assert hashlib.md5(cached.read_bytes()).hexdigest() == digest
     assert list((store / ".resume").iterdir()) == []
     assert away.clones() == []
-
-
-def test_the_disturbed_trainings_weights_are_those_of_a_training_by_hand(
-    away, tmp_path, monkeypatch
-):
-    monkeypatch.setenv("DVC_ROOT", str(tmp_path))
-    assert away.weights() == weights_by_hand(away, tmp_path)
