@@ -3,10 +3,9 @@
 import argparse
 import json
 import os
+import shutil
 from contextlib import closing
 from pathlib import Path
-
-from dvclive import Live
 
 from infogan.base.files import save_array, write_file
 from infogan.base.packed import load_images, load_split
@@ -24,7 +23,7 @@ from stages.terminal import Terminal, stopping_gracefully
 
 
 def main(args: argparse.Namespace) -> None:
-    """Train, log to DVCLive and to the terminal, write weights and environment.
+    """Train, log to files and to the terminal, write weights and environment.
 
     Goes on from a snapshot that an earlier, interrupted run left.
     """
@@ -49,10 +48,10 @@ def main(args: argparse.Namespace) -> None:
         sole_writer(args.out, terminal.say),
         closing(Snapshots(resume, args.out.name, identity, terminal.say)) as snapshots,
     ):
-        live = Log(str(args.out), dvcyaml=False, save_dvc_exp=False)
+        tables = Log(args.out)
 
         def log(step: int, means: dict[str, float]) -> None:
-            live.record(step, means)
+            tables.record(step, means)
             terminal.show(step, means, is_news=step > snapshots.resumed_step)
 
         with stopping_gracefully(snapshots, terminal):
@@ -64,23 +63,28 @@ def main(args: argparse.Namespace) -> None:
         snapshots.discard()
 
 
-class Log(Live):
-    """DVCLive's log, whose summary a reader such as `dvc metrics show` never finds half-written.
+class Log:
+    """A table for each quantity that a training measures, and a summary of the latest values.
 
-    Whole after each step, it needs no end: DVCLive's own starts a thread, which can fail.
+    As DVC plots and shows them; those of an earlier training go first.
     """
 
-    def record(self, step: int, means: dict[str, float]) -> None:
-        """Append means to the log, and put them into the summary."""
-        self.step = step
-        for name, value in means.items():
-            self.log_metric(name, value)
-        self.make_summary()
+    def __init__(self, folder: Path) -> None:
+        self.tables, self.summary = folder / "plots" / "metrics", folder / "metrics.json"
+        if self.tables.exists():
+            shutil.rmtree(self.tables)
+        self.summary.unlink(missing_ok=True)
+        self.tables.mkdir(parents=True)
 
-    def make_summary(self) -> None:
-        """Write the latest value of every metric."""
-        self.summary["step"] = self.step
-        write_file(Path(self.metrics_file), json.dumps(self.summary, indent=4) + "\n")
+    def record(self, step: int, means: dict[str, float]) -> None:
+        """Add a row to each table, and put the means in place of the summary."""
+        for name, mean in means.items():
+            with (self.tables / f"{name}.tsv").open("a", encoding="utf-8") as table:
+                if table.tell() == 0:
+                    table.write(f"step\t{name}\n")
+                table.write(f"{step}\t{mean}\n")
+        # Whole, whenever a reader such as `dvc metrics show` comes.
+        write_file(self.summary, json.dumps(means | {"step": step}, indent=4) + "\n")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -122,7 +122,6 @@ class MasterWeights(Generic[Network]):
 
     def descend(self, loss: Float[Tensor, ""]) -> None:
         """One step of the optimiser down the gradient of `loss`."""
-        self.network.zero_grad()
         loss.backward()
         for copy, master in self.rounded:
             if copy.grad is None:
@@ -132,6 +131,7 @@ class MasterWeights(Generic[Network]):
             else:  # the memory is there already, and new pages are dear
                 master.grad.copy_(copy.grad)
         self.optimizer.step()
+        self.network.zero_grad()
         self._round()
         if self.average is not None:
             self.average.update()

@@ -105,9 +105,19 @@ def test_a_reader_of_the_summary_finds_the_one_before_while_it_is_written(tmp_pa
         found.append(json.loads(summary.read_text())["step"] if summary.exists() else None)
         replace(source, target)
 
-    log = Log(str(tmp_path), dvcyaml=False, save_dvc_exp=False)
+    log = Log(tmp_path)
     monkeypatch.setattr(os, "replace", look)
     for step in (5, 10):
         log.record(step, MEANS)
     assert found == [None, 5]
     assert json.loads(summary.read_text()) == MEANS | {"step": 10}
+
+
+def test_a_log_has_its_own_rows_alone(tmp_path):
+    table = tmp_path / "plots" / "metrics" / "generator_loss.tsv"
+    for _ in range(2):
+        log = Log(tmp_path)
+        assert [path.name for path in tmp_path.iterdir()] == ["plots"]
+        log.record(5, {"generator_loss": 0.25})
+        log.record(10, {"generator_loss": 0.5})
+        assert table.read_text() == "step\tgenerator_loss\n5\t0.25\n10\t0.5\n"
