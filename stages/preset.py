@@ -1,21 +1,22 @@
 """Make an experiment of presets/ the project: `python -m stages.preset NAME` writes params.yaml.
 
-The preset's values, with their comments, take the place of those in params.yaml as it lies; `git
+The preset's values take the place of those in params.yaml as it lies, all other lines stay; `git
 restore params.yaml` goes back. With `--flags` nothing is written: `dvc exp run $(python -m
 stages.preset NAME --flags)` runs the preset as an experiment.
 """
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
+from dvc.utils.hydra import apply_overrides
 
 from infogan.base.errors import InfoGANError, end_in_one_line
-from infogan.base.files import write_file
-from infogan.params import Params, load_params, parse_params
+from infogan.base.files import whole_file
+from infogan.params import Params, load_params
 from stages import PARAMS
 
 PRESETS = Path("presets")
@@ -31,10 +32,13 @@ def main() -> None:
     if args.name not in names:
         raise InfoGANError(f"preset {args.name!r}: expected one of {', '.join(names)}")
     preset = PRESETS / f"{args.name}.yaml"
+    words = flags(differing(load_params(PARAMS), load_params(PARAMS, preset)))
     if args.flags:
-        print(*flags(differing(load_params(PARAMS), load_params(PARAMS, preset))))
+        print(*words)
         return
-    write_file(PARAMS, written(PARAMS, preset))
+    with whole_file(PARAMS) as temporary:
+        shutil.copyfile(PARAMS, temporary)
+        apply_overrides(str(temporary), words[1::2])  # as `dvc exp run` does
     print(f"preset: {PARAMS} is {args.name}'s; git restore {PARAMS} goes back")
 
 
@@ -70,47 +74,6 @@ def flags(values: dict[str, Any]) -> list[str]:
         for name, value in values.items()
     }
     return [word for name, text in texts.items() for word in ("-S", f"{name}={text}")]
-
-
-def written(params: Path, preset: Path) -> str:
-    """The text of a params.yaml with the lines of a preset in place of its own.
-
-    Raises InfoGANError where sections do not stand in lines of their own, as DVC leaves them.
-    """
-    expected = load_params(params, preset)
-    lines, changes = (path.read_text(encoding="utf-8").split("\n") for path in (params, preset))
-    theirs = dict(_blocks(changes))
-    for name, own in reversed(list(_blocks(lines))):
-        if name in theirs:
-            lines[own] = changes[theirs[name]]
-    text = "\n".join(lines)
-    try:
-        whole = parse_params(text, str(params)) == expected
-    except InfoGANError:
-        whole = False
-    if not whole:
-        raise InfoGANError(f"{params}: expected one line per value; git restore it, and run again")
-    return text
-
-
-def _blocks(lines: list[str]) -> Iterator[tuple[str, slice]]:
-    """Each value's dotted name and its lines: the comment right above, the key, the value."""
-
-    def visit(section: Any, prefix: str) -> Iterator[tuple[str, slice]]:
-        for key, value in section.value:
-            name = f"{prefix}{key.value}"
-            if isinstance(value, yaml.MappingNode):
-                yield from visit(value, f"{name}.")
-                continue
-            start, comment = key.start_mark.line, " " * key.start_mark.column + "#"
-            while start and lines[start - 1].startswith(comment):
-                start -= 1
-            # A list in lines of its own ends, for PyYAML, only where the next key begins.
-            parts = value.value if isinstance(value, yaml.SequenceNode) else []
-            last = parts[-1] if parts else value
-            yield name, slice(start, max(key.end_mark.line, last.end_mark.line) + 1)
-
-    yield from visit(yaml.compose("\n".join(lines), yaml.SafeLoader), "")
 
 
 if __name__ == "__main__":
