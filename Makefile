@@ -43,11 +43,11 @@ compare: $(READY)
 	$(RUN) python -m compare "$(A)" "$(B)"
 
 # Go back to the last commit: parameters, lock file and reports from Git, runs from DVC's cache.
-# What the study has put on record since then stays.
+# What the study has put on record since then stays; what never ran here is left out.
 back: $(READY)
 	git restore --source=HEAD --staged --worktree params.yaml dvc.lock reports ':!reports/study*'
 	git clean -fdq --exclude=study reports
-	$(DVC) checkout --force
+	$(DVC) checkout --force --allow-missing
 
 # Static checks (tests/test_static.py) and tests.
 test: $(READY)

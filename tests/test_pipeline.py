@@ -185,3 +185,13 @@ def test_no_parameter_reaches_a_command_or_a_path_before_it_is_checked(run, data
     run("dvc", "repro", "--single-item", "download", fails=True)
     assert mine.read_text() == "the only copy"
     assert not (folder / "touched").exists()
+
+
+def test_going_back_leaves_out_what_never_ran_here(run):
+    folder = Path(run("pwd").strip())
+    weights = folder / "runs/train/infogan-0/weights.safetensors"
+    weights.unlink()
+    (folder / ".dvc" / "cache").rename(folder / ".dvc" / "tmp" / "away")
+    back(run)
+    assert not weights.exists()
+    assert run("git", "status", "--porcelain") == ""
