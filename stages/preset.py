@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dvc.utils.hydra import apply_overrides
-
 from infogan.base.errors import InfoGANError, end_in_one_line
 from infogan.base.files import whole_file
 from infogan.params import Params, load_params
@@ -32,13 +30,15 @@ def main() -> None:
     if args.name not in names:
         raise InfoGANError(f"preset {args.name!r}: expected one of {', '.join(names)}")
     preset = PRESETS / f"{args.name}.yaml"
-    words = flags(differing(load_params(PARAMS), load_params(PARAMS, preset)))
+    changes = differing(load_params(PARAMS), load_params(PARAMS, preset))
     if args.flags:
-        print(*words)
+        print(*flags(changes))
         return
+    from dvc.utils.hydra import apply_overrides  # which flags and this module's users do not need
+
     with whole_file(PARAMS) as temporary:
         shutil.copyfile(PARAMS, temporary)
-        apply_overrides(str(temporary), words[1::2])  # as `dvc exp run` does
+        apply_overrides(str(temporary), assignments(changes))  # as `dvc exp run` does
     print(f"preset: {PARAMS} is {args.name}'s; git restore {PARAMS} goes back")
 
 
@@ -67,13 +67,18 @@ def differing(before: Params, after: Params) -> dict[str, Any]:
     return {name: value for name, value in new.items() if old[name] != value}
 
 
-def flags(values: dict[str, Any]) -> list[str]:
-    """Values by dotted name as options of `dvc exp run`, none of them with a blank."""
+def assignments(values: dict[str, Any]) -> list[str]:
+    """Values by dotted name as DVC takes them, `name=value`, none of them with a blank."""
     texts = {
         name: value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
         for name, value in values.items()
     }
-    return [word for name, text in texts.items() for word in ("-S", f"{name}={text}")]
+    return [f"{name}={text}" for name, text in texts.items()]
+
+
+def flags(values: dict[str, Any]) -> list[str]:
+    """Values by dotted name as options of `dvc exp run`."""
+    return [word for text in assignments(values) for word in ("-S", text)]
 
 
 if __name__ == "__main__":

@@ -69,7 +69,7 @@ def test_only_the_report_writes_files_for_git():
 
 
 # What takes from .2 to 2 seconds to import.
-SLOW = {"dvc", "matplotlib", "pandas", "scipy", "skimage", "sklearn", "torch"}
+SLOW = {"dvc", "joblib", "matplotlib", "pandas", "scipy", "skimage", "sklearn", "torch"}
 
 
 @pytest.mark.parametrize(
