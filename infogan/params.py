@@ -306,7 +306,7 @@ def _presets_for(values: dict[Any, Any]) -> str:
     layers = lookup(values["dataset"]).networks
     fitting = []
     for path in sorted(Path("presets").glob("*.yaml")):
-        dataset = _parse(str(path), path.read_text(encoding="utf-8")).get("dataset")
+        dataset = _read(path).get("dataset")
         if dataset in names() and lookup(dataset).networks == layers:
             fitting.append(path.stem)
     return ", ".join(fitting)
@@ -342,7 +342,7 @@ def _describe(detail: ErrorDetails) -> str:
         case "too_short":
             expected = "at least 1 entry"
         case "too_long":
-            expected = "at most 100 entries"
+            expected = f"at most {detail['ctx']['max_length']} entries"
         case "tuple_type":
             expected = "a valid list"
     shown = "" if isinstance(detail["input"], dict) else f" = {_shorten(detail['input'])}"

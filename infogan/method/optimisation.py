@@ -131,7 +131,7 @@ class MasterWeights(Generic[Network]):
             else:  # the memory is there already, and new pages are dear
                 master.grad.copy_(copy.grad)
         self.optimizer.step()
-        self.network.zero_grad()
+        self.network.zero_grad()  # here, so that its memory is free while another network learns
         self._round()
         if self.average is not None:
             self.average.update()
